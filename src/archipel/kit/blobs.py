@@ -1,0 +1,321 @@
+"""Blobs: immutable objects under names of our own making, in files or in an S3 store, behind one contract.
+
+A key is a relative path of safe segments made by the platform, never taken from what was received. ``put`` returns only when the
+bytes would survive a power cut, and never replaces what is there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import S3Store
+
+from archipel.kit.errors import Conflict, Invalid, LimitReached, NotFound, Unavailable
+from archipel.kit.ids import new_id
+
+CHUNK_BYTES = 256 * 1024
+_KEY = re.compile(r"[A-Za-z0-9_-]+(?:[./][A-Za-z0-9_-]+)*")
+
+
+class Blobs(Protocol):
+    """The contract of both back ends; one set of contract tests runs on each."""
+
+    def put(self, key: str, chunks: Iterable[bytes]) -> int:
+        """Write a new object and return its size in bytes; Conflict when the key exists, LimitReached when the disk is full."""
+
+    def put_file(self, key: str, path: Path) -> int:
+        """Make a local file an object; the file is consumed."""
+
+    def read(self, key: str, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset``; fewer only at the end of the object. NotFound when there is no such object."""
+
+    def stream(self, key: str, offset: int, length: int, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+        """The same range in chunks, without holding it in memory."""
+
+    def size(self, key: str) -> int: ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; nothing happens when it is not there."""
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """All (key, size) below a prefix."""
+
+    def probe(self) -> None:
+        """Write, read and delete a small object; Unavailable when that fails."""
+
+
+def check_key(key: str) -> str:
+    """The key itself, or Invalid when it could name something outside the store."""
+    if not _KEY.fullmatch(key) or len(key) > 300:
+        raise Invalid("An object key is not well formed.", code="blob-key", detail=repr(key))
+    return key
+
+
+def _probe(blobs: Blobs) -> None:
+    key = f"probe/{new_id()}"
+    blobs.put(key, [b"archipel"])
+    whole = blobs.read(key, 0, 8) == b"archipel" and blobs.read(key, 3, 2) == b"hi"
+    try:
+        blobs.put(key, [b"other"])
+        exclusive = False
+    except Conflict:
+        exclusive = True
+    blobs.delete(key)
+    if not whole or not exclusive:
+        raise Unavailable("The object store does not keep its contract.", code="blobs", detail=f"ranges={whole} put-if-absent={exclusive}")
+
+
+class FileBlobs:
+    """Objects as files below a folder: written aside, synced, then linked under their name, and the folder synced."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._aside = root / "aside"
+        self._aside.mkdir(parents=True, exist_ok=True)
+
+    def put(self, key: str, chunks: Iterable[bytes]) -> int:
+        target = self._path(key)
+        aside = self._aside / new_id()
+        try:
+            size = _write_synced(aside, chunks)
+            self._publish(aside, target, key)
+        except OSError as error:
+            raise _disk_error(error) from error
+        finally:
+            aside.unlink(missing_ok=True)
+        return size
+
+    def put_file(self, key: str, path: Path) -> int:
+        target = self._path(key)
+        try:
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+            if path.stat().st_dev != self._root.stat().st_dev:
+                with path.open("rb") as file:
+                    return self.put(key, iter(lambda: file.read(CHUNK_BYTES), b""))
+            size = path.stat().st_size
+            self._publish(path, target, key)
+        except OSError as error:
+            raise _disk_error(error) from error
+        finally:
+            path.unlink(missing_ok=True)
+        return size
+
+    def read(self, key: str, offset: int, length: int) -> bytes:
+        try:
+            with self._path(key).open("rb") as file:
+                return os.pread(file.fileno(), length, offset)
+        except FileNotFoundError as error:
+            raise _missing(key) from error
+
+    def stream(self, key: str, offset: int, length: int, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+        try:
+            file = self._path(key).open("rb", buffering=0)
+        except FileNotFoundError as error:
+            raise _missing(key) from error
+        with file:
+            file.seek(offset)
+            while length > 0 and (chunk := file.read(min(chunk_bytes, length))):
+                length -= len(chunk)
+                yield chunk
+
+    def size(self, key: str) -> int:
+        try:
+            return self._path(key).stat().st_size
+        except FileNotFoundError as error:
+            raise _missing(key) from error
+
+    def delete(self, key: str) -> None:
+        self._path(key).unlink(missing_ok=True)
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        start = self._root / prefix
+        for path in sorted(start.rglob("*")) if start.is_dir() else []:
+            if path.is_file() and self._aside not in path.parents:
+                yield path.relative_to(self._root).as_posix(), path.stat().st_size
+
+    def probe(self) -> None:
+        _probe(self)
+
+    def _path(self, key: str) -> Path:
+        return self._root / check_key(key)
+
+    def _publish(self, aside: Path, target: Path, key: str) -> None:
+        made = _make_folders(target.parent)
+        try:
+            os.link(aside, target)  # a link, not a rename: it fails when the name is taken
+        except FileExistsError as error:
+            raise Conflict("An object with this key exists.", code="blob-exists", detail=key) from error
+        for folder in [target.parent, *made]:
+            _sync_folder(folder)
+
+
+class S3Blobs:
+    """Objects in a bucket of an S3 store."""
+
+    def __init__(self, store: S3Store) -> None:
+        self._store = store
+
+    def put(self, key: str, chunks: Iterable[bytes]) -> int:
+        size = 0
+
+        def counted() -> Iterator[bytes]:
+            nonlocal size
+            for chunk in chunks:
+                size += len(chunk)
+                yield chunk
+
+        # One request with put-if-absent while it is small; a multipart upload has no such condition, but our keys are never reused.
+        first, rest = _head(counted(), 8 * 1024 * 1024)
+        if rest is None:
+            self._call(lambda: obstore.put(self._store, check_key(key), first, mode="create", use_multipart=False), key)
+        else:
+            self._refuse_existing(key)
+            self._call(lambda: obstore.put(self._store, key, _chain(first, rest)), key)
+        return size
+
+    def put_file(self, key: str, path: Path) -> int:
+        with path.open("rb") as file:
+            size = self.put(key, iter(lambda: file.read(CHUNK_BYTES), b""))
+        path.unlink()
+        return size
+
+    def read(self, key: str, offset: int, length: int) -> bytes:
+        if length <= 0:
+            return b""
+        return bytes(self._call(lambda: obstore.get_range(self._store, check_key(key), start=offset, length=length), key))
+
+    def stream(self, key: str, offset: int, length: int, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+        if length <= 0:
+            return
+        answer = self._call(lambda: obstore.get(self._store, check_key(key), options={"range": (offset, offset + length)}), key)
+        try:
+            for chunk in answer.stream(min_chunk_size=chunk_bytes):
+                yield bytes(chunk)
+        except BaseError as error:
+            raise _unavailable(error) from error
+
+    def size(self, key: str) -> int:
+        return int(self._call(lambda: obstore.head(self._store, check_key(key)), key)["size"])
+
+    def delete(self, key: str) -> None:
+        try:
+            obstore.delete(self._store, check_key(key))
+        except FileNotFoundError:
+            return
+        except BaseError as error:
+            raise _unavailable(error) from error
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        try:
+            for page in obstore.list(self._store, prefix=prefix):
+                yield from ((item["path"], item["size"]) for item in page)
+        except BaseError as error:
+            raise _unavailable(error) from error
+
+    def probe(self) -> None:
+        _probe(self)
+
+    def _refuse_existing(self, key: str) -> None:
+        try:
+            self.size(key)
+        except NotFound:
+            return
+        raise Conflict("An object with this key exists.", code="blob-exists", detail=key)
+
+    def _call(self, act: Callable[[], Any], key: str) -> Any:
+        try:
+            return act()
+        except AlreadyExistsError as error:
+            raise Conflict("An object with this key exists.", code="blob-exists", detail=key) from error
+        except FileNotFoundError as error:
+            raise _missing(key) from error
+        except BaseError as error:
+            raise _unavailable(error) from error
+
+
+def open_blobs(url: str, *, access_key: str = "", secret_key: str = "", region: str = "", conditional_put: bool = True) -> Blobs:
+    """Open ``file:///folder`` or ``s3+http(s)://endpoint/bucket``; the store is not touched until it is used."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return FileBlobs(Path(parts.path))
+    if parts.scheme not in ("s3+http", "s3+https"):
+        raise Invalid("The object store's address must start with file:// or s3+http(s)://.", code="blobs-url", field="blobs.url")
+    store = S3Store(
+        parts.path.strip("/"),
+        endpoint=f"{parts.scheme[3:]}://{parts.netloc}",
+        access_key_id=access_key,
+        secret_access_key=secret_key,
+        region=region or "us-east-1",
+        virtual_hosted_style_request=False,
+        client_options={"allow_http": parts.scheme == "s3+http", "timeout": "60s", "connect_timeout": "5s"},
+        retry_config={"max_retries": 3},
+    )
+    return S3Blobs(store)
+
+
+def _head(chunks: Iterator[bytes], limit: int) -> tuple[bytes, Iterator[bytes] | None]:
+    held = bytearray()
+    for chunk in chunks:
+        held += chunk
+        if len(held) > limit:
+            return bytes(held), chunks
+    return bytes(held), None
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _write_synced(path: Path, chunks: Iterable[bytes]) -> int:
+    size = 0
+    with path.open("xb", buffering=0) as file:
+        for chunk in chunks:
+            view = memoryview(chunk)
+            while view:  # an unbuffered write may take less than it was given
+                view = view[file.write(view) :]
+            size += len(chunk)
+        os.fdatasync(file.fileno())
+    return size
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    """Create missing folders and return the parents whose entries changed."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+    return [path.parent for path in missing]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _missing(key: str) -> NotFound:
+    return NotFound("The stored bytes are not where the index says.", code="blob-missing", detail=key)
+
+
+def _disk_error(error: OSError) -> Exception:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return LimitReached("The disk is full; nothing was stored.", code="out-of-space", detail=str(error))
+    return Unavailable("The disk does not answer as it should.", code="blobs", detail=str(error))
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    return Unavailable("The object store does not answer; try again.", code="blobs", detail=str(error)[:500])

@@ -1,0 +1,167 @@
+"""One database, SQLite or PostgreSQL, and the transaction in which every act runs."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Connection, CursorResult, Engine, create_engine, event, func, insert, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from archipel.kit import rows
+from archipel.kit.clock import Clock, SystemClock, to_text
+from archipel.kit.errors import Unavailable
+
+if TYPE_CHECKING:
+    from archipel.kit.feed import Change
+
+T = TypeVar("T")
+
+# Any constant does: it names the lock under which changes get their position (DESIGN 4.5).
+FEED_LOCK = 0x41524348
+RETRIES_MAX = 6
+
+
+class Tx:
+    """One transaction: executes statements and collects the changes that it will publish at its end."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self.connection = connection
+        self.clock = clock
+        self.dialect = connection.dialect.name
+        self._changes: list[Change] = []
+
+    def execute(self, statement: Any, parameters: Any = None) -> CursorResult[Any]:
+        """Run one statement; a list of parameters runs it for each."""
+        return self.connection.execute(statement, parameters)
+
+    def now(self) -> datetime:
+        """The present instant, from the clock that was passed in."""
+        return self.clock.now()
+
+    def publish(self, change: Change) -> None:
+        """Add a change to what this transaction will publish when it commits."""
+        self._changes.append(change)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part that may fail alone: its rows and its changes go, the rest of the transaction stays."""
+        published = len(self._changes)
+        try:
+            with self.connection.begin_nested():
+                yield
+        except BaseException:
+            del self._changes[published:]
+            raise
+
+    def write_changes(self) -> None:
+        """Give the collected changes their positions. The lock is taken last, so positions follow the order of commits."""
+        if not self._changes:
+            return
+        if self.dialect == "postgresql":
+            self.execute(select(func.pg_advisory_xact_lock(FEED_LOCK)))
+        at = to_text(self.now())
+        self.execute(
+            insert(rows.change),
+            [{"name": type(c).__name__, "payload": json.dumps(asdict(c), separators=(",", ":")), "at": at} for c in self._changes],
+        )
+        self._changes.clear()
+
+
+class Database:
+    """The connection pool, and the only place that commits."""
+
+    def __init__(self, url: str, *, clock: Clock | None = None, pool_size: int = 16, busy_timeout_s: int = 30) -> None:
+        self.url = url
+        self.clock = clock or SystemClock()
+        self.engine = _engine(url, pool_size=pool_size, busy_timeout_s=busy_timeout_s)
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A transaction that only reads, on one snapshot; whatever it wrote is rolled back."""
+        with _reachable(), self.engine.connect() as connection, connection.begin() as transaction:
+            yield Tx(connection, self.clock)
+            transaction.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """A transaction that writes; commits at the end of the block, rolls back on any exception."""
+        with _reachable(), self.engine.connect() as connection:
+            connection = connection.execution_options(archipel_write=True)
+            with connection.begin():
+                tx = Tx(connection, self.clock)
+                yield tx
+                tx.write_changes()
+
+    def transact(self, act: Callable[[Tx], T]) -> T:
+        """Run an act in a writing transaction, again when the database asks for it (serialisation, deadlock)."""
+        for attempt in range(RETRIES_MAX):
+            try:
+                with self.write() as tx:
+                    return act(tx)
+            except DBAPIError as error:
+                if attempt == RETRIES_MAX - 1 or getattr(error.orig, "sqlstate", None) not in ("40001", "40P01"):
+                    raise
+                time.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 (jitter, not a secret)
+        raise AssertionError("unreachable")
+
+    def size_bytes(self) -> int:
+        """Bytes that the database takes on disk."""
+        if self.dialect == "postgresql":
+            with self.read() as tx:
+                return int(tx.execute(select(func.pg_database_size(func.current_database()))).scalar_one())
+        path = Path(make_url(self.url).database or "")
+        return sum(p.stat().st_size for p in path.parent.glob(path.name + "*") if p.is_file())
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    """Turn "the database does not answer" into the kind of error that doors know."""
+    try:
+        yield
+    except OperationalError as error:
+        sqlstate = getattr(error.orig, "sqlstate", None)
+        if sqlstate in ("40001", "40P01"):
+            raise
+        raise Unavailable("The database does not answer; try again.", code="database", detail=str(error.orig)) from error
+
+
+def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+    engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, connect_args={"timeout": busy_timeout_s, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA cache_size=-65536")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A read that turns into a write fails at once in WAL mode, so writers say so from the start.
+        writes = connection.get_execution_options().get("archipel_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

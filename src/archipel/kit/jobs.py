@@ -1,0 +1,154 @@
+"""Jobs: work on the outside world, enqueued inside a transaction and run after it, with bounds."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import func, insert, or_, select, update
+
+from archipel.kit import rows
+from archipel.kit.clock import to_text
+from archipel.kit.database import Database, Tx
+from archipel.kit.ids import new_id
+
+log = structlog.get_logger(__name__)
+
+Act = Callable[..., None]
+LEASE_S = 300
+BACKOFF_S = (5, 30, 120, 600, 1800)
+
+
+def enqueue(
+    tx: Tx,
+    name: str,
+    arguments: Mapping[str, Any],
+    *,
+    dedup_key: str | None = None,
+    deadline_s: int = 86_400,
+    attempts_max: int = 10,
+    delay_s: float = 0,
+) -> str:
+    """Add a job that runs once this transaction has committed; an open job with the same ``dedup_key`` is returned instead."""
+    j = rows.job.c
+    if dedup_key is not None:
+        existing = tx.execute(select(j.id).where(j.dedup_key == dedup_key)).scalar()
+        if existing:
+            return str(existing)
+    now = tx.now()
+    job_id = new_id()
+    tx.execute(
+        insert(rows.job).values(
+            id=job_id, name=name, arguments=json.dumps(dict(arguments)), dedup_key=dedup_key, state="waiting", attempts=0,
+            attempts_max=attempts_max, run_at=to_text(now + timedelta(seconds=delay_s)),
+            deadline_at=to_text(now + timedelta(seconds=deadline_s)), created_at=to_text(now), error="",
+        )
+    )  # fmt: skip
+    return job_id
+
+
+def lease(database: Database) -> tuple[str, str, str, dict[str, Any]] | None:
+    """Take the next job that is due, or whose worker died (its lease ran out): (id, lease, name, arguments)."""
+
+    def take(tx: Tx) -> tuple[str, str, str, dict[str, Any]] | None:
+        j = rows.job.c
+        now = to_text(tx.now())
+        due = or_((j.state == "waiting") & (j.run_at <= now), (j.state == "running") & (j.leased_until < now))
+        found = tx.execute(select(j.id, j.name, j.arguments, j.attempts).where(due).order_by(j.run_at).limit(1).with_for_update(skip_locked=True))
+        row = found.first()
+        if row is None:
+            return None
+        token = new_id()
+        until = to_text(tx.now() + timedelta(seconds=LEASE_S))
+        values = {"state": "running", "lease": token, "leased_until": until, "attempts": row.attempts + 1}
+        tx.execute(update(rows.job).where(j.id == row.id).values(values))
+        return row.id, token, row.name, json.loads(row.arguments)
+
+    with database.read() as tx:  # most of the time nothing is due, and looking costs no write lock
+        now = to_text(tx.now())
+        j = rows.job.c
+        due = or_((j.state == "waiting") & (j.run_at <= now), (j.state == "running") & (j.leased_until < now))
+        if tx.execute(select(j.id).where(due).limit(1)).first() is None:
+            return None
+    return database.transact(take)
+
+
+def finish(database: Database, job_id: str, token: str, error: str | None) -> None:
+    """Close a leased job: done, waiting for another try, or failed when its tries or its time are used up."""
+    with database.write() as tx:
+        j = rows.job.c
+        row = tx.execute(select(j.attempts, j.attempts_max, j.deadline_at).where(j.id == job_id, j.lease == token)).first()
+        if row is None:
+            return  # the lease ran out and another worker has it now
+        now = tx.now()
+        if error is None:
+            values: dict[str, Any] = {"state": "done", "dedup_key": None, "ended_at": to_text(now), "error": ""}
+        else:
+            run_at = to_text(now + timedelta(seconds=BACKOFF_S[min(row.attempts - 1, len(BACKOFF_S) - 1)]))
+            over = row.attempts >= row.attempts_max or run_at > row.deadline_at
+            values = {"state": "failed", "dedup_key": None, "ended_at": to_text(now)} if over else {"state": "waiting", "run_at": run_at}
+            values["error"] = error[:4000]
+        tx.execute(update(rows.job).where(j.id == job_id).values(lease=None, leased_until=None, **values))
+
+
+def counts(tx: Tx) -> dict[str, int]:
+    """Number of jobs by state."""
+    found = dict(tx.execute(select(rows.job.c.state, func.count()).group_by(rows.job.c.state)).tuples().all())
+    return {state: found.get(state, 0) for state in ("waiting", "running", "failed", "done")}
+
+
+def recent(tx: Tx, limit: int = 100) -> list[dict[str, Any]]:
+    """The newest jobs, for people to see; arguments are ids only."""
+    j = rows.job.c
+    columns = (j.id, j.name, j.state, j.attempts, j.attempts_max, j.run_at, j.deadline_at, j.error, j.created_at, j.ended_at)
+    return [dict(row._mapping) for row in tx.execute(select(*columns).order_by(j.created_at.desc()).limit(limit))]
+
+
+class JobRunner:
+    """Threads that run jobs by name until they are stopped."""
+
+    def __init__(self, database: Database, acts: Mapping[str, Act], *, threads: int = 2, poll_s: float = 0.5) -> None:
+        self._database = database
+        self._acts = acts
+        self._poll_s = poll_s
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._run, name=f"job-{i}", daemon=True) for i in range(threads)]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout_s: float = 30) -> None:
+        """Finish the jobs in hand and stop."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(timeout_s)
+
+    def run_one(self) -> bool:
+        """Run one job that is due; False when there is none."""
+        leased = lease(self._database)
+        if leased is None:
+            return False
+        job_id, token, name, arguments = leased
+        error = None
+        try:
+            self._acts[name](**arguments)
+        except Exception as failure:
+            error = repr(failure)
+            log.warning("job.failed", job=name, job_id=job_id, error=error)
+        finish(self._database, job_id, token, error)
+        return True
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                busy = self.run_one()
+            except Exception as error:  # the database may be away for a while: jobs wait for it
+                log.error("job.unreachable", error=repr(error))
+                busy = False
+            if not busy:
+                self._stopping.wait(self._poll_s)

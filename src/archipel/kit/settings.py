@@ -1,0 +1,154 @@
+"""Settings: one TOML file, overridden by the environment; each has a unit in its name, a default, bounds and a help text.
+
+``ARCHIPEL_DICOM__AE_TITLE=NORTH`` overrides ``ae_title`` of the table ``[dicom]``. An option that does not exist refuses to start.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from archipel.kit.errors import Invalid
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSettings(_Table):
+    """Where the index is kept."""
+
+    url: str = Field("", description="SQLAlchemy address; empty: SQLite in the data folder.")
+    pool_size: int = Field(16, ge=2, le=200, description="Connections kept open by one process.")
+
+
+class BlobSettings(_Table):
+    """Where the bytes are kept."""
+
+    url: str = Field("", description="file:///folder or s3+https://endpoint/bucket; empty: files in the data folder.")
+    access_key: str = Field("", description="S3 access key.")
+    secret_key: str = Field("", description="S3 secret key; give it by the environment, not by the file.")
+    region: str = Field("", description="S3 region.")
+
+
+class HttpSettings(_Table):
+    """The HTTP doors."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="TCP port; 0 takes a free one.")
+    body_bytes_max: int = Field(64 << 30, ge=1 << 20, description="Largest request body (STOW-RS, upload).")
+    json_bytes_max: int = Field(4 << 20, ge=1 << 10, description="Largest JSON body.")
+    session_hours: int = Field(12, ge=1, le=72, description="Life of a web session without use.")
+    secure_cookies: bool = Field(False, description="Mark cookies Secure; set it wherever the platform is reached by HTTPS.")
+    public_url: str = Field("", description="Address under which people reach the platform.")
+    search_count_max: int = Field(1000, ge=200, le=10_000, description="Most rows of one QIDO-RS answer.")
+
+
+class DicomSettings(_Table):
+    """The DICOM listener (DIMSE)."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(11112, ge=0, le=65535, description="TCP port; 0 takes a free one.")
+    ae_title: str = Field("ARCHIPEL", min_length=1, max_length=16, description="Our AE title.")
+    associations_max: int = Field(100, ge=1, le=5000, description="Associations open at once.")
+    associations_per_device_max: int = Field(20, ge=1, le=1000, description="Associations open at once from one AE title.")
+    pdu_bytes_max: int = Field(131_072, ge=4096, le=1 << 20, description="Largest P-DATA-TF PDU that we take.")
+    artim_s: int = Field(30, ge=1, le=300, description="Wait for the association request and for the end of a connection (PS3.8 ARTIM).")
+    idle_s: int = Field(600, ge=5, le=86_400, description="Wait for the next message on an open association.")
+    stall_s: int = Field(60, ge=1, le=3600, description="Wait for the next bytes within a message.")
+    private_sop_classes: tuple[str, ...] = Field((), description="Private storage SOP classes to accept.")
+    accept_unknown_sop_classes: bool = Field(False, description="Accept any abstract syntax that is offered as a storage class.")
+    tls_port: int = Field(-1, ge=-1, le=65535, description="Port of the TLS listener; -1: none.")
+    tls_certificate: str = Field("", description="PEM file of our certificate chain.")
+    tls_key: str = Field("", description="PEM file of our private key.")
+    tls_client_ca: str = Field("", description="PEM file of the authorities whose client certificates we take.")
+
+
+class ArchiveSettings(_Table):
+    """Receiving and keeping."""
+
+    group_count_max: int = Field(64, ge=1, le=1000, description="Instances that share one durable write and one transaction.")
+    group_wait_ms: int = Field(0, ge=0, le=1000, description="How long a group waits for more instances once it has one.")
+    queue_count_max: int = Field(256, ge=1, le=10_000, description="Instances that may wait to be written; senders wait beyond it.")
+    memory_bytes_max: int = Field(64 << 20, ge=8 << 20, description="Memory for all arriving instances together.")
+    memory_bytes_each: int = Field(4 << 20, ge=64 << 10, description="An arriving instance past this size goes to a file.")
+    instance_bytes_max: int = Field(64 << 30, ge=1 << 20, description="Largest instance.")
+    quiet_s: int = Field(60, ge=1, le=86_400, description="A study has settled when nothing came for this long.")
+    free_bytes_min: int = Field(256 << 20, ge=0, description="Free disk below which new instances are refused.")
+    zip_bytes_max: int = Field(64 << 30, ge=1 << 20, description="Most bytes that an uploaded or imported archive may expand to.")
+    zip_ratio_max: int = Field(200, ge=10, le=1100, description="Most times that an archive member may expand.")
+
+
+class PixelSettings(_Table):
+    """Decoding and rendering, in child processes."""
+
+    processes: int = Field(2, ge=1, le=64, description="Child processes.")
+    memory_bytes_max: int = Field(2 << 30, ge=256 << 20, description="Memory of one child.")
+    seconds_max: int = Field(60, ge=1, le=3600, description="Time for one piece of work.")
+
+
+class Settings(BaseSettings):
+    """All settings of one process."""
+
+    model_config = SettingsConfigDict(env_prefix="ARCHIPEL_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    data: Path = Field(Path("var"), description="The data folder.")
+    log_json: bool = Field(False, description="Logs as JSON lines.")
+    time_zone: str = Field("Europe/Paris", description="Zone of sites that name none.")
+    database: DatabaseSettings = DatabaseSettings()
+    blobs: BlobSettings = BlobSettings()
+    http: HttpSettings = HttpSettings()
+    dicom: DicomSettings = DicomSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    pixels: PixelSettings = PixelSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, whose values arrive as arguments."""
+        return env_settings, init_settings
+
+    @property
+    def database_url(self) -> str:
+        """The database's address, the embedded default filled in."""
+        return self.database.url or f"sqlite:///{self.data.absolute() / 'archipel.db'}"
+
+    @property
+    def blobs_url(self) -> str:
+        """The object store's address, the embedded default filled in."""
+        return self.blobs.url or f"file://{self.data.absolute() / 'blobs'}"
+
+
+def load_settings(data: Path, config: Path | None = None, **overrides: Any) -> Settings:
+    """Read the configuration file (``archipel.toml`` in the data folder when none is named) and the environment.
+
+    ``overrides`` are tables given on the command line, e.g. ``http={"port": 80}``; they win over both.
+    """
+    path = config or data / "archipel.toml"
+    values: dict[str, Any] = {}
+    if config or path.exists():
+        try:
+            values = tomllib.loads(path.read_text())
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise Invalid(f"The configuration file {path} cannot be read: {error}", code="settings") from error
+    values["data"] = data
+    try:
+        settings = Settings(**values)
+        for table, options in overrides.items():
+            given = {k: v for k, v in options.items() if v is not None}
+            current = getattr(settings, table)
+            settings = settings.model_copy(update={table: type(current)(**{**current.model_dump(), **given})})
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise Invalid(f"The settings are not valid: {reasons}", code="settings") from error
+    return settings

@@ -1,0 +1,131 @@
+"""Spool: what is arriving, in memory while small and in a file of our own naming when large, within one budget for all."""
+
+from __future__ import annotations
+
+import io
+import threading
+from pathlib import Path
+from typing import BinaryIO
+
+from archipel.kit.errors import LimitReached
+from archipel.kit.ids import new_id
+
+
+class Spooled:
+    """One arriving object. ``write`` until it is whole, ``open`` to read it, ``close`` in any case: it leaves nothing behind."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._memory: bytearray | None = bytearray()
+        self._file: BinaryIO | None = None
+        self.path: Path | None = None
+        self.size_bytes = 0
+        self._closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Add bytes; LimitReached (``too-large``) past the largest object that is taken, OSError when the disk is full."""
+        self.size_bytes += len(data)
+        if self.size_bytes > self._spool.object_bytes_max:
+            raise LimitReached(f"The object is larger than {self._spool.object_bytes_max} bytes.", code="too-large")
+        if self._memory is not None:
+            if self.size_bytes <= self._spool.memory_bytes_each and self._spool.take(len(data)):
+                self._memory += data
+                return
+            self._to_file()
+        assert self._file is not None
+        self._file.write(data)
+
+    def open(self) -> BinaryIO:
+        """A fresh reader of the whole object; the caller closes it."""
+        if self._memory is not None:
+            return io.BytesIO(self._memory)
+        assert self._file is not None and self.path is not None
+        self._file.flush()
+        return self.path.open("rb")
+
+    @property
+    def memory(self) -> bytearray | None:
+        """The bytes themselves while they are in memory, else None (then ``path`` is the file)."""
+        return self._memory
+
+    def take_file(self) -> Path:
+        """Hand over the file of a large object: it is flushed, and from now on the caller's to move or to delete."""
+        assert self._file is not None and self.path is not None
+        self._file.flush()
+        self._file.close()
+        path, self.path = self.path, None
+        return path
+
+    def close(self) -> None:
+        """Give back the memory and delete the file; may be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._memory is not None:
+            self._spool.give(len(self._memory))
+            self._memory = None
+        if self._file is not None:
+            self._file.close()
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+    def _to_file(self) -> None:
+        assert self._memory is not None
+        self.path = self._spool.folder / new_id()
+        self._file = self.path.open("xb", buffering=1 << 20)
+        self._file.write(self._memory)
+        self._spool.give(len(self._memory))
+        self._memory = None
+
+
+class Spool:
+    """The folder and the memory budget that all arriving objects share.
+
+    ``memory_bytes_max`` for all together, ``memory_bytes_each`` for one; past either an object goes to a file. Files left by a
+    killed process are removed by :meth:`sweep` at start, before anything arrives.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        memory_bytes_max: int = 64 << 20,
+        memory_bytes_each: int = 4 << 20,
+        object_bytes_max: int = 64 << 30,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.memory_bytes_each = memory_bytes_each
+        self.object_bytes_max = object_bytes_max
+        self._memory_bytes_max = memory_bytes_max
+        self._used_bytes = 0
+        self._lock = threading.Lock()
+
+    def new(self) -> Spooled:
+        """An empty arriving object."""
+        return Spooled(self)
+
+    def take(self, count: int) -> bool:
+        """Reserve memory; False when the budget is spent."""
+        with self._lock:
+            if self._used_bytes + count > self._memory_bytes_max:
+                return False
+            self._used_bytes += count
+            return True
+
+    def give(self, count: int) -> None:
+        """Return reserved memory."""
+        with self._lock:
+            self._used_bytes -= count
+
+    @property
+    def used_bytes(self) -> int:
+        """Memory in use now, by all arriving objects."""
+        return self._used_bytes
+
+    def sweep(self) -> int:
+        """Remove files that a killed process left; return how many. Only for the one process that owns the folder."""
+        left = [path for path in self.folder.iterdir() if path.is_file()]
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left)
