@@ -1,0 +1,28 @@
+"""Writing and reading the audit trail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archipel.audit import rows
+from archipel.audit.model import AuditRecord, Outcome
+from archipel.kit.actor import Actor
+from archipel.kit.database import Tx
+from archipel.kit.ids import new_id
+
+
+def record(
+    tx: Tx, actor: Actor, action: str, *, study_uid: str = "", object_id: str = "", outcome: Outcome = Outcome.SUCCESS, **detail: Any
+) -> None:
+    """Write that ``actor`` did ``action`` (``room.verb``); ``detail`` holds ids and counts only."""
+    rows.add(tx, AuditRecord(new_id(), tx.now(), actor, action, outcome, study_uid, object_id, detail))
+
+
+def trace(tx: Tx, study_uid: str, *, limit: int = 500) -> list[AuditRecord]:
+    """Everything done to or with one study, newest first."""
+    return rows.of_study(tx, study_uid, limit)
+
+
+def search(tx: Tx, *, action: str = "", actor_id: str = "", before: str = "", limit: int = 100) -> list[AuditRecord]:
+    """The newest records, narrowed by action and actor; ``before`` is an instant as text, for paging."""
+    return rows.newest(tx, action=action, actor_id=actor_id, before=before, limit=limit)

@@ -1,0 +1,135 @@
+"""Accounts: add, authenticate, change. Passwords are kept as argon2id hashes only."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import argon2
+
+from archipel import audit
+from archipel.directory import rows
+from archipel.directory.model import Account, Role, check_login, check_role
+from archipel.directory.sites import DEFAULT_SITE, site_named
+from archipel.kit.actor import Actor
+from archipel.kit.clock import to_text
+from archipel.kit.database import Tx
+from archipel.kit.errors import Conflict, Invalid, NotFound
+from archipel.kit.ids import new_id
+
+_HASHER = argon2.PasswordHasher()
+_DECOY = _HASHER.hash(secrets.token_hex(8))  # verified when the login is unknown, so that the time taken tells nothing
+PASSWORD_LENGTH_MIN = 12
+# No characters that look alike: people read one-time passwords to each other on the telephone.
+_ALPHABET = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789"
+
+
+def add_account(tx: Tx, actor: Actor, *, login: str, role: str, site_id: str = DEFAULT_SITE, name: str = "") -> tuple[Account, str]:
+    """Add an account; returns it with a one-time password that must be changed at the first sign-in to the web app."""
+    check_login(login)
+    check_role(role)
+    site_named(tx, site_id)
+    if rows.get_account(tx, login=login):
+        raise Conflict(f"There is an account {login} already.", code="account-exists", field="login")
+    password = _one_time_password()
+    account = Account(new_id(), login, name or login, role, site_id, active=True, must_change_password=True)
+    rows.add_account(tx, account, _HASHER.hash(password), to_text(tx.now()))
+    audit.record(tx, actor, "directory.add_account", object_id=login, role=role, site_id=site_id)
+    return account, password
+
+
+def ensure_first_administrator(tx: Tx) -> tuple[Account, str] | None:
+    """Add ``admin`` when there is no account at all; None when there is one."""
+    if rows.all_accounts(tx):
+        return None
+    return add_account(tx, Actor.system("first_start"), login="admin", role=Role.ADMINISTRATOR.value, name="Administrator")
+
+
+def authenticate(tx: Tx, login: str, password: str) -> Account | None:
+    """The active account with that login and password, or None. Takes as long for an unknown login."""
+    found = rows.get_account(tx, login=login)
+    account, password_hash = found if found else (None, _DECOY)
+    if not _matches(password_hash, password) or account is None or not account.active:
+        return None
+    values: dict[str, Any] = {"last_sign_in_at": to_text(tx.now())}
+    if _HASHER.check_needs_rehash(password_hash):
+        values["password_hash"] = _HASHER.hash(password)
+    rows.change_account(tx, account.id, **values)
+    return account
+
+
+def change_password(tx: Tx, actor: Actor, login: str, current: str, new: str) -> None:
+    """Replace a password by its owner; Invalid when the current one is wrong or the new one too short or the same."""
+    found = rows.get_account(tx, login=login)
+    if not found or not _matches(found[1], current):
+        raise Invalid("The current password is not right.", code="wrong-password", field="current")
+    if len(new) < PASSWORD_LENGTH_MIN or len(new) > 256:
+        raise Invalid(f"A password has {PASSWORD_LENGTH_MIN} to 256 characters.", code="password-length", field="new")
+    if new == current or login.lower() in new.lower():
+        raise Invalid("The new password must differ from the current one and not hold the login.", code="password-weak", field="new")
+    rows.change_account(tx, found[0].id, password_hash=_HASHER.hash(new), must_change_password=False)
+    audit.record(tx, actor, "directory.change_password", object_id=login)
+
+
+def set_password(tx: Tx, login: str, password: str) -> None:
+    """Give an account a known password; only for the training region, whose passwords are public."""
+    rows.change_account(tx, account_named(tx, login).id, password_hash=_HASHER.hash(password), must_change_password=False)
+
+
+def reset_password(tx: Tx, actor: Actor, login: str) -> str:
+    """A new one-time password for an account."""
+    account = account_named(tx, login)
+    password = _one_time_password()
+    rows.change_account(tx, account.id, password_hash=_HASHER.hash(password), must_change_password=True)
+    audit.record(tx, actor, "directory.reset_password", object_id=login)
+    return password
+
+
+def change_account(tx: Tx, actor: Actor, login: str, **changes: Any) -> Account:
+    """Change an account's name, role, site, activity or locale."""
+    account = account_named(tx, login)
+    if "role" in changes:
+        check_role(changes["role"])
+    if "site_id" in changes:
+        site_named(tx, changes["site_id"])
+    if changes.get("locale", "fr") not in ("fr", "en"):
+        raise Invalid("The languages are fr and en.", code="locale", field="locale")
+    rows.change_account(tx, account.id, **changes)
+    _keep_an_administrator(tx)
+    audit.record(tx, actor, "directory.change_account", object_id=login, fields=sorted(changes))
+    return account_named(tx, login)
+
+
+def account_named(tx: Tx, login: str) -> Account:
+    """One account by login, or NotFound."""
+    found = rows.get_account(tx, login=login)
+    if not found:
+        raise NotFound(f"There is no account {login}.", code="no-account", field="login")
+    return found[0]
+
+
+def account_of(tx: Tx, account_id: str) -> Account | None:
+    """One account by id."""
+    found = rows.get_account(tx, account_id=account_id)
+    return found[0] if found else None
+
+
+def accounts(tx: Tx) -> list[Account]:
+    """All accounts by login."""
+    return rows.all_accounts(tx)
+
+
+def _keep_an_administrator(tx: Tx) -> None:
+    if not any(a.active and a.role == Role.ADMINISTRATOR for a in rows.all_accounts(tx)):
+        raise Conflict("The last active administrator cannot be disabled or changed.", code="last-administrator", field="login")
+
+
+def _one_time_password() -> str:
+    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(5)) for _ in range(3))
+
+
+def _matches(password_hash: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(password_hash, password[:1024])
+    except argon2.exceptions.VerificationError:
+        return False

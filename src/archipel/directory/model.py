@@ -1,0 +1,116 @@
+"""Sites, devices, accounts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from archipel.kit.errors import Invalid
+
+
+class Role(StrEnum):
+    """What a person or a script is, as a token."""
+
+    ADMINISTRATOR = "administrator"
+    SITE_ADMINISTRATOR = "site_administrator"
+    RADIOLOGIST = "radiologist"
+    TECHNICIAN = "technician"
+    REQUESTING_DOCTOR = "requesting_doctor"
+    PHYSICIST = "physicist"
+    ARCHIVE_OPERATOR = "archive_operator"
+
+
+ROLES = tuple(role.value for role in Role)
+
+# The services that a site may have switched on; a site joins with the archive and takes the rest later.
+SERVICES = ("archive", "teleradiology", "dose", "screening", "distribution", "postprocessing", "backup")
+
+
+@dataclass(frozen=True)
+class Site:
+    """An establishment. ``issuer`` is the assigning authority of Patient IDs that arrive without one."""
+
+    id: str
+    name: str
+    kind: str = "hospital"
+    issuer: str = ""
+    services: tuple[str, ...] = ("archive",)
+    time_zone: str = ""
+    active: bool = True
+    demo: bool = False
+
+    @property
+    def default_issuer(self) -> str:
+        """The issuer under which this site's bare Patient IDs are kept."""
+        return self.issuer or f"site:{self.id}"
+
+
+@dataclass(frozen=True)
+class Device:
+    """An application entity. ``host`` is a name or address; it calls from there, from any port, and is called at ``port``."""
+
+    ae_title: str
+    host: str
+    port: int
+    site_id: str
+    description: str = ""
+    tls: bool = False
+    active: bool = True
+
+
+@dataclass(frozen=True)
+class Account:
+    """A person's or a script's account; the password hash stays in the room."""
+
+    id: str
+    login: str
+    name: str
+    role: str
+    site_id: str
+    active: bool
+    must_change_password: bool
+    locale: str = "fr"
+    last_sign_in_at: str = ""
+
+
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
+_LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?")
+_AE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
+
+
+def check_site_id(site_id: str) -> str:
+    """The id, or Invalid: lower-case letters, digits, hyphen and underscore, at most 64."""
+    if not _SLUG.fullmatch(site_id):
+        raise Invalid("A site's id is made of lower-case letters, digits, - and _.", code="site-id", field="id")
+    return site_id
+
+
+def check_login(login: str) -> str:
+    """The login, or Invalid."""
+    if not _LOGIN.fullmatch(login):
+        raise Invalid("A login is made of letters, digits and . _ @ + -, at most 64.", code="login", field="login")
+    return login
+
+
+def check_role(role: str) -> str:
+    """The role, or Invalid with the tokens that exist."""
+    if role not in ROLES:
+        raise Invalid(f"There is no role {role!r}; there are: {', '.join(ROLES)}.", code="role", field="role")
+    return role
+
+
+def check_ae_title(ae_title: str) -> str:
+    """The AE title without its padding, or Invalid (PS3.5 6.2, VR AE)."""
+    ae_title = ae_title.strip()
+    if not _AE.fullmatch(ae_title):
+        raise Invalid("An AE title has 1 to 16 printable characters without backslash.", code="ae-title", field="aet")
+    return ae_title
+
+
+def check_endpoint(host: str, port: int) -> None:
+    """Refuse a host or port that nothing can listen on."""
+    if not host or len(host) > 255 or any(c.isspace() for c in host):
+        raise Invalid("A device needs a host name or an address.", code="host", field="host")
+    if not 1 <= port <= 65535:
+        raise Invalid("A port is a number from 1 to 65535.", code="port", field="port")

@@ -1,0 +1,142 @@
+"""SQL of the directory room."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, delete, insert, select, update
+
+from archipel.directory.model import Account, Device, Site
+from archipel.kit.database import Tx
+from archipel.kit.rows import metadata
+
+site = Table(
+    "directory_site",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("issuer", String(64), nullable=False),
+    Column("services", String(200), nullable=False),
+    Column("time_zone", String(60), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("demo", Boolean, nullable=False),
+)
+
+device = Table(
+    "directory_device",
+    metadata,
+    Column("ae_title", String(16), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("site_id", String(64), ForeignKey("directory_site.id"), nullable=False),
+    Column("description", String(200), nullable=False),
+    Column("tls", Boolean, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Index(None, "site_id"),
+)
+
+account = Table(
+    "directory_account",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("login", String(64), nullable=False, unique=True),
+    Column("name", String(120), nullable=False),
+    Column("role", String(40), nullable=False),
+    Column("site_id", String(64), ForeignKey("directory_site.id"), nullable=False),
+    Column("password_hash", String(200), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("must_change_password", Boolean, nullable=False),
+    Column("locale", String(10), nullable=False),
+    Column("created_at", String(27), nullable=False),
+    Column("last_sign_in_at", String(27), nullable=False),
+)
+
+
+def _site(row: Any) -> Site:
+    services = tuple(row.services.split()) if row.services else ()
+    return Site(row.id, row.name, row.kind, row.issuer, services, row.time_zone, row.active, row.demo)
+
+
+def _site_values(s: Site) -> dict[str, Any]:
+    return {
+        "name": s.name, "kind": s.kind, "issuer": s.issuer, "services": " ".join(s.services),
+        "time_zone": s.time_zone, "active": s.active, "demo": s.demo,
+    }  # fmt: skip
+
+
+def put_site(tx: Tx, s: Site) -> None:
+    """Insert or replace a site."""
+    if not tx.execute(update(site).where(site.c.id == s.id).values(**_site_values(s))).rowcount:
+        tx.execute(insert(site).values(id=s.id, **_site_values(s)))
+
+
+def get_site(tx: Tx, site_id: str) -> Site | None:
+    """One site."""
+    row = tx.execute(select(site).where(site.c.id == site_id)).first()
+    return _site(row) if row else None
+
+
+def all_sites(tx: Tx) -> list[Site]:
+    """All sites by name."""
+    return [_site(row) for row in tx.execute(select(site).order_by(site.c.name))]
+
+
+def _device(row: Any) -> Device:
+    return Device(row.ae_title, row.host, row.port, row.site_id, row.description, row.tls, row.active)
+
+
+def put_device(tx: Tx, d: Device) -> None:
+    """Insert or replace a device."""
+    values = {"host": d.host, "port": d.port, "site_id": d.site_id, "description": d.description, "tls": d.tls, "active": d.active}
+    if not tx.execute(update(device).where(device.c.ae_title == d.ae_title).values(**values)).rowcount:
+        tx.execute(insert(device).values(ae_title=d.ae_title, **values))
+
+
+def get_device(tx: Tx, ae_title: str) -> Device | None:
+    """One device."""
+    row = tx.execute(select(device).where(device.c.ae_title == ae_title)).first()
+    return _device(row) if row else None
+
+
+def all_devices(tx: Tx) -> list[Device]:
+    """All devices by AE title."""
+    return [_device(row) for row in tx.execute(select(device).order_by(device.c.ae_title))]
+
+
+def delete_device(tx: Tx, ae_title: str) -> bool:
+    """Remove a device; False when there was none."""
+    return tx.execute(delete(device).where(device.c.ae_title == ae_title)).rowcount > 0
+
+
+def _account(row: Any) -> Account:
+    return Account(
+        row.id, row.login, row.name, row.role, row.site_id, row.active, row.must_change_password, row.locale, row.last_sign_in_at
+    )
+
+
+def add_account(tx: Tx, a: Account, password_hash: str, created_at: str) -> None:
+    """Insert an account."""
+    tx.execute(
+        insert(account).values(
+            id=a.id, login=a.login, name=a.name, role=a.role, site_id=a.site_id, password_hash=password_hash, active=a.active,
+            must_change_password=a.must_change_password, locale=a.locale, created_at=created_at, last_sign_in_at="",
+        )
+    )  # fmt: skip
+
+
+def change_account(tx: Tx, account_id: str, **values: Any) -> None:
+    """Set columns of an account."""
+    tx.execute(update(account).where(account.c.id == account_id).values(**values))
+
+
+def get_account(tx: Tx, *, login: str | None = None, account_id: str | None = None) -> tuple[Account, str] | None:
+    """One account and its password hash, by login or by id."""
+    condition = account.c.login == login if login is not None else account.c.id == account_id
+    row = tx.execute(select(account).where(condition)).first()
+    return (_account(row), row.password_hash) if row else None
+
+
+def all_accounts(tx: Tx) -> list[Account]:
+    """All accounts by login."""
+    return [_account(row) for row in tx.execute(select(account).order_by(account.c.login))]
