@@ -1,0 +1,50 @@
+// Runs before OHIF. What upstream writes into index.html as inline scripts, so that the page needs no 'unsafe-inline' for scripts,
+// and the three things that app-config.js calls.
+window.PUBLIC_URL = '/ohif/';
+window.browserImportFunction = module => import(module);
+
+(() => {
+  const languageAsked =
+    new URLSearchParams(location.search).get('lng') || localStorage.getItem('i18nextLng') || navigator.language || 'fr';
+  const french = languageAsked.toLowerCase().startsWith('fr');
+  document.documentElement.lang = french ? 'fr' : 'en';
+
+  const cookie = name =>
+    document.cookie
+      .split('; ')
+      .find(pair => pair.startsWith(`${name}=`))
+      ?.slice(name.length + 1);
+
+  // OHIF's DICOMweb client forwards an Authorization header and no other; our session is a cookie, and what changes state by cookie
+  // must repeat the CSRF token.
+  const { open, send } = XMLHttpRequest.prototype;
+  const unsafe = new WeakSet();
+  XMLHttpRequest.prototype.open = function (method, url, ...rest) {
+    const sameOrigin = new URL(url, location.href).origin === location.origin;
+    if (sameOrigin && !['GET', 'HEAD', 'OPTIONS'].includes(method.toUpperCase())) unsafe.add(this);
+    else unsafe.delete(this);
+    return open.call(this, method, url, ...rest);
+  };
+  XMLHttpRequest.prototype.send = function (body) {
+    const token = cookie('archipel_csrf');
+    if (token && unsafe.has(this)) this.setRequestHeader('X-Archipel-CSRF', decodeURIComponent(token));
+    return send.call(this, body);
+  };
+
+  window.archipel = {
+    french,
+    logo: React =>
+      React.createElement(
+        'a',
+        { href: '/', className: 'archipel-home', title: french ? 'Retour à la liste des examens' : 'Back to the list of exams' },
+        React.createElement('span', { 'aria-hidden': true }, '←'),
+        React.createElement('img', { src: '/ohif/ext/archipel.svg', alt: '', width: 22, height: 22 }),
+        React.createElement('span', null, 'Archipel')
+      ),
+    onHttpError: error => {
+      // The session has ended: sign in again, then come back to the same exam.
+      if (error?.status === 401) location.assign(`/?next=${encodeURIComponent(location.pathname + location.search)}`);
+      else console.warn('DICOMweb answered', error?.status);
+    },
+  };
+})();
