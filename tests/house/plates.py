@@ -1,0 +1,107 @@
+"""Door plates: what the docstring of a room says it owns, offers, emits and follows, against what its code does."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from pathlib import Path
+
+from tests.house.rules import PACKAGE, Source, is_rows, tables
+
+LINES = ("Standards", "Owns", "Offers", "Emits", "Follows")
+NOTHING = re.compile(r"((nothing|none)\b.*|[-–—])", re.DOTALL)
+
+
+def read_plate(docstring: str) -> dict[str, list[str]]:
+    """The lines of a plate as lists of words; a line that says nothing is an empty list."""
+    plate: dict[str, list[str]] = {}
+    current = ""
+    for line in docstring.splitlines()[1:]:
+        named = re.match(r"([A-Z][a-z]+):\s*(.*)", line)
+        if named and named[1] in LINES:
+            current = named[1]
+            plate[current] = [named[2]]
+        elif current and line.startswith(" "):
+            plate[current].append(line.strip())
+        else:
+            current = ""
+    return {key: words(" ".join(values)) for key, values in plate.items()}
+
+
+def words(text: str) -> list[str]:
+    """The names of a list, without what stands in parentheses; the ground may list its modules: ``modules: one two``."""
+    text = re.sub(r"\([^)]*\)", "", text).removeprefix("modules:").strip().rstrip(".")
+    return [] if NOTHING.fullmatch(text) else [word for word in re.split(r"[,;·\s]+", text) if word]
+
+
+def room_sources(room: str, package: Path = PACKAGE) -> dict[str, Source]:
+    """The files of a room by their path inside it."""
+    folder = package / room
+    return {str(p.relative_to(folder)): Source(str(p.relative_to(package)), p.read_text()) for p in sorted(folder.rglob("*.py"))}
+
+
+def offered(front_door: Source, files: dict[str, Source]) -> set[str]:
+    """The names that a front door gives: what it imports, defines or assigns, and its modules."""
+    names = {Path(name).stem for name in files if "/" not in name} | {name.split("/")[0] for name in files if "/" in name}
+    for node in ast.walk(front_door.tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {t.id for t in node.targets if isinstance(t, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+    return names
+
+
+def emitted(files: dict[str, Source]) -> set[str]:
+    """The changes that a room defines."""
+    if "changes.py" not in files:
+        return set()
+    return {
+        node.name
+        for node in files["changes.py"].tree.body
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base).split(".")[-1] == "Change" for base in node.bases)
+    }
+
+
+def check_plate(room: str, files: dict[str, Source], follows: set[str] | None) -> list[str]:
+    """The complaints about one room; ``follows`` are the changes that ``flow.py`` gives it, None when there is no flow yet."""
+    front_door = files["__init__.py"]
+    docstring = ast.get_docstring(front_door.tree, clean=True) or ""
+    plate = read_plate(docstring)
+    complaints = [f"{room}: the plate has no line {line}" for line in LINES if line not in plate]
+    if complaints:
+        return complaints
+    if not re.match(rf"{room}: \S", docstring, re.IGNORECASE):
+        complaints.append(f"{room}: the plate starts with `{room.capitalize()}: what it is`")
+    owned = {table for name, source in files.items() if is_rows(name) for table in tables(source)}
+    complaints += differences(room, "Owns", set(plate["Owns"]), owned)
+    complaints += differences(room, "Emits", set(plate["Emits"]), emitted(files))
+    if follows is not None:
+        complaints += differences(room, "Follows", set(plate["Follows"]), follows)
+    unknown = set(plate["Offers"]) - offered(front_door, files)
+    return complaints + [f"{room}: the plate offers {name}, the front door does not" for name in sorted(unknown)]
+
+
+def differences(room: str, line: str, said: set[str], real: set[str]) -> list[str]:
+    """Names on the plate that the code does not have, and the reverse."""
+    return [f"{room}: {line} says {name}, the code does not" for name in sorted(said - real)] + [
+        f"{room}: {line} leaves out {name}" for name in sorted(real - said)
+    ]
+
+
+def followed() -> dict[str, set[str]] | None:
+    """Per room, the changes that ``flow.py`` lets it follow; None while there is no flow."""
+    if not (PACKAGE / "flow.py").exists():
+        return None
+    flow = importlib.import_module("archipel.flow")
+    found: dict[str, set[str]] = {}
+    for follower in flow.FOLLOWERS:
+        act = follower.act
+        while hasattr(act, "func"):  # functools.partial
+            act = act.func
+        found.setdefault(act.__module__.split(".")[1], set()).update(follower.names)
+    return found
