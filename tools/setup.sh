@@ -5,14 +5,14 @@
 #   dev   the same and the tools of the tests and checks
 #   web   the browser application, built into the package
 #
-# Each step leaves a stamp in .venv that holds the digest of what it was made from.
+# A step leaves a stamp that holds the digest of what it was made from, so that the second start takes seconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 step=${1:?run, dev or web}
 venv=.venv
 
-digest() { # of the content of files and folders, names included
-  find "$@" -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -print0 2>/dev/null | LC_ALL=C sort -z | xargs -0 -r sha256sum | sha256sum | cut -d' ' -f1
+digest() { # of the names and content of files
+  sha256sum "$@" | sha256sum | cut -d' ' -f1
 }
 is_made() { [ "$(cat "$venv/stamp-$1" 2>/dev/null)" = "$2" ]; }
 made() { printf '%s\n' "$2" > "$venv/stamp-$1"; }
@@ -48,14 +48,8 @@ install_python() { # lock file
   made "$step" "$wanted"
 }
 
-build_web() {
-  [ -f hatch_build.py ] || return 0
-  local wanted
-  wanted=$(digest web hatch_build.py)
-  is_made web "$wanted" && [ -d src/archipel/static ] && return
-  echo "building the web application"
-  "$venv/bin/python" hatch_build.py < /dev/null
-  made web "$(digest web hatch_build.py)"
+build_web() { # keeps stamps of its own beside what it makes
+  [ ! -f hatch_build.py ] || "$venv/bin/python" hatch_build.py < /dev/null
 }
 
 make_venv
