@@ -64,4 +64,6 @@ def newest(tx: Tx, *, action: str, actor_id: str, before: str, limit: int) -> li
 
 def _record(row: Any) -> AuditRecord:
     actor = Actor(row.actor_kind, row.actor_id, row.actor_name, row.actor_role, row.actor_site_id, row.actor_address)
-    return AuditRecord(row.id, from_text(row.at), actor, row.action, Outcome(row.outcome), row.study_uid, row.object_id, json.loads(row.detail))
+    return AuditRecord(
+        row.id, from_text(row.at), actor, row.action, Outcome(row.outcome), row.study_uid, row.object_id, json.loads(row.detail)
+    )

@@ -12,9 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Engine, create_engine, event, func, insert, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from archipel.kit import rows
 from archipel.kit.clock import Clock, SystemClock, to_text
@@ -22,6 +22,8 @@ from archipel.kit.errors import Unavailable
 
 if TYPE_CHECKING:
     from archipel.kit.feed import Change
+
+__all__ = ["DBAPIError", "Database", "IntegrityError", "Tx"]
 
 T = TypeVar("T")
 
@@ -39,8 +41,8 @@ class Tx:
         self.dialect = connection.dialect.name
         self._changes: list[Change] = []
 
-    def execute(self, statement: Any, parameters: Any = None) -> CursorResult[Any]:
-        """Run one statement; a list of parameters runs it for each."""
+    def execute(self, statement: Any, parameters: Any = None) -> Any:
+        """Run one statement, giving SQLAlchemy's ``CursorResult``; a list of parameters runs it for each."""
         return self.connection.execute(statement, parameters)
 
     def now(self) -> datetime:
@@ -115,7 +117,7 @@ class Database:
             except DBAPIError as error:
                 if attempt == RETRIES_MAX - 1 or getattr(error.orig, "sqlstate", None) not in ("40001", "40P01"):
                     raise
-                time.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 (jitter, not a secret)
+                time.sleep(random.uniform(0.005, 0.02) * 2**attempt)
         raise AssertionError("unreachable")
 
     def size_bytes(self) -> int:
@@ -146,7 +148,9 @@ def _reachable() -> Iterator[None]:
 def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
-    engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, connect_args={"timeout": busy_timeout_s, "check_same_thread": False})
+    engine = create_engine(
+        url, pool_size=pool_size, max_overflow=pool_size, connect_args={"timeout": busy_timeout_s, "check_same_thread": False}
+    )
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
@@ -156,6 +160,7 @@ def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA cache_size=-65536")
+        cursor.execute("PRAGMA case_sensitive_like=ON")
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -191,9 +191,7 @@ def status(tx: Tx, followers: Sequence[Follower]) -> list[dict[str, Any]]:
     """Per follower: position, lag (changes not read yet) and number of parked changes."""
     head = position(tx)
     counts = dict(tx.execute(select(rows.parked.c.follower, func.count()).group_by(rows.parked.c.follower)).tuples().all())
-    return [
-        {"name": f.name, "position": (at := _cursor(tx, f.name)), "lag": head - at, "parked": counts.get(f.name, 0)} for f in followers
-    ]
+    return [{"name": f.name, "position": (at := _cursor(tx, f.name)), "lag": head - at, "parked": counts.get(f.name, 0)} for f in followers]
 
 
 class FeedRunner:

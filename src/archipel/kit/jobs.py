@@ -58,7 +58,9 @@ def lease(database: Database) -> tuple[str, str, str, dict[str, Any]] | None:
         j = rows.job.c
         now = to_text(tx.now())
         due = or_((j.state == "waiting") & (j.run_at <= now), (j.state == "running") & (j.leased_until < now))
-        found = tx.execute(select(j.id, j.name, j.arguments, j.attempts).where(due).order_by(j.run_at).limit(1).with_for_update(skip_locked=True))
+        found = tx.execute(
+            select(j.id, j.name, j.arguments, j.attempts).where(due).order_by(j.run_at).limit(1).with_for_update(skip_locked=True)
+        )
         row = found.first()
         if row is None:
             return None

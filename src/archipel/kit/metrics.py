@@ -10,7 +10,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.received = Counter("archipel_instances_received", "Instances received, by door and fate.", ["door", "fate"], registry=self.registry)
+        self.received = Counter(
+            "archipel_instances_received", "Instances received, by door and fate.", ["door", "fate"], registry=self.registry
+        )
         self.received_bytes = Counter("archipel_received_bytes", "Bytes of instances stored.", ["door"], registry=self.registry)
         self.group_size = Histogram(
             "archipel_group_instances", "Instances per durable write.", buckets=(1, 2, 4, 8, 16, 32, 64, 128), registry=self.registry

@@ -1,0 +1,28 @@
+"""Archive: the patient-study-series-instance record and its bytes.
+
+Standards: PS3.3 C.7, PS3.4 B and C, PS3.10; IHE IOCM
+Owns:      archive_patient, archive_study, archive_series, archive_instance, archive_quiet, archive_conflict, archive_rejection
+Offers:    Receiver, find, locate, part10, dataset, exams, conflicts, resolve, reject, verify
+Emits:     InstanceStored, StudySettled, InstanceRejected, RejectionRevoked, ConflictFound, ConflictResolved
+Follows:   InstanceStored (own: quiet timer, rejection notes)
+"""
+
+from archipel.archive.conflicts import Conflict, Difference, conflict_with_id, conflicts, count_conflicts, resolve, same_pixels
+from archipel.archive.exams import Exam, Series, exam, exams, series_of, study_count_of_site, totals
+from archipel.archive.find import DEFAULTS, DERIVED_PATHS, find
+from archipel.archive.follow import followers
+from archipel.archive.model import ConflictKind, Fate, Flag, Incoming, InstanceRef, Level, Outcome, Page, Place, Query, Source
+from archipel.archive.receiver import Receiver
+from archipel.archive.reject import REASONS, Rejection, reject, rejections, revoke_rejections
+from archipel.archive.rejection_note import make_note
+from archipel.archive.retrieve import dataset, dataset_range, header_bytes, locate, part10
+from archipel.archive.settle import settle_due
+from archipel.archive.verify import Checked, Damage, orphans, verify
+
+__all__ = [
+    "DEFAULTS", "DERIVED_PATHS", "REASONS", "Checked", "Conflict", "ConflictKind", "Damage", "Difference", "Exam", "Fate", "Flag",
+    "Incoming", "InstanceRef", "Level", "Outcome", "Page", "Place", "Query", "Receiver", "Rejection", "Series", "Source",
+    "conflict_with_id", "conflicts", "count_conflicts", "dataset", "dataset_range", "exam", "exams", "find", "followers",
+    "header_bytes", "locate", "make_note", "orphans", "part10", "reject", "rejections", "resolve", "revoke_rejections", "same_pixels",
+    "series_of", "settle_due", "study_count_of_site", "totals", "verify",
+]  # fmt: skip

@@ -1,0 +1,155 @@
+"""From received bytes to what the index needs: header, digest, and the form in which it is stored."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+from archipel.archive.errors import class_mismatch
+from archipel.archive.model import Incoming, Outcome, Source
+from archipel.dicom import header, index, part10, text
+from archipel.dicom.index import BY_PATH, INDEXED, path_of
+
+CHUNK_BYTES = 1 << 20
+TEXT_LENGTH_MAX = 300
+
+PATIENT_NAME = path_of("PatientName")
+PATIENT_ID = path_of("PatientID")
+ISSUER = path_of("IssuerOfPatientID")
+ISSUER_UNIVERSAL = path_of("IssuerOfPatientIDQualifiersSequence.UniversalEntityID")
+BIRTH_DATE = path_of("PatientBirthDate")
+SEX = path_of("PatientSex")
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One instance, understood: ready to be written and indexed."""
+
+    incoming: Incoming
+    values: dict[str, tuple[str, ...]]
+    meta: bytes
+    digest: str
+    pixel_data_offset: int | None
+    warnings: tuple[str, ...]
+
+    @property
+    def source(self) -> Source:
+        return self.incoming.source
+
+    @property
+    def sop_instance_uid(self) -> str:
+        return self.first(index.SOP_INSTANCE_UID)
+
+    @property
+    def sop_class_uid(self) -> str:
+        return self.first(index.SOP_CLASS_UID)
+
+    @property
+    def study_uid(self) -> str:
+        return self.first(index.STUDY_INSTANCE_UID)
+
+    @property
+    def series_uid(self) -> str:
+        return self.first(index.SERIES_INSTANCE_UID)
+
+    @property
+    def dataset_length_bytes(self) -> int:
+        """Bytes of the dataset as sent."""
+        return self.incoming.spooled.size_bytes - self.incoming.dataset_offset
+
+    @property
+    def length_bytes(self) -> int:
+        """Bytes of the Part 10 file that is stored."""
+        return len(self.meta) + self.dataset_length_bytes
+
+    def first(self, path: str) -> str:
+        """The first value of an attribute as clean text, '' when it is absent."""
+        values = self.values.get(path, ())
+        return clean(values[0]) if values else ""
+
+    def number(self, path: str) -> int | None:
+        """An IS value as a number that the index can hold, None when it is absent or not one."""
+        try:
+            value = int(float(self.first(path)))
+        except (ValueError, OverflowError):
+            return None
+        return value if -(2**31) <= value < 2**31 else None
+
+    def attributes(self, level: str) -> dict[str, str]:
+        """The indexed attributes of one level, several values joined by a backslash."""
+        found = {}
+        for one in INDEXED:
+            if one.level == level and one.path in self.values:
+                found[one.path] = clean("\\".join(self.values[one.path]), 2000)
+        return found
+
+    def outcome(self, fate: Any, **more: Any) -> Outcome:
+        """An outcome that names this instance."""
+        return Outcome(fate, self.study_uid, self.series_uid, self.sop_class_uid, self.sop_instance_uid, warnings=self.warnings, **more)
+
+
+def understand(incoming: Incoming) -> Arrival:
+    """Read the header, check it against what was announced, and digest the dataset. Raises Invalid."""
+    with incoming.spooled.open() as file:
+        dataset = _Shifted(file, incoming.dataset_offset) if incoming.dataset_offset else file
+        found = header.read_header(cast(BinaryIO, dataset), incoming.transfer_syntax_uid)
+        digest = _digest(incoming, file)
+    values = dict(found.values)
+    sop_class, sop_instance = values[index.SOP_CLASS_UID][0], values[index.SOP_INSTANCE_UID][0]
+    if incoming.sop_class_uid and incoming.sop_class_uid != sop_class:
+        raise class_mismatch("SOP Class UID", incoming.sop_class_uid, sop_class)
+    if incoming.sop_instance_uid and incoming.sop_instance_uid != sop_instance:
+        raise class_mismatch("SOP Instance UID", incoming.sop_instance_uid, sop_instance)
+    meta = part10.file_meta_bytes(sop_class, sop_instance, incoming.transfer_syntax_uid, incoming.source.ae_title)
+    return Arrival(incoming, values, meta, digest, found.pixel_data_offset, (*incoming.warnings, *found.warnings))
+
+
+def clean(value: str, length_max: int = TEXT_LENGTH_MAX) -> str:
+    """Text that every database takes: no NUL, no lone surrogates, bounded."""
+    return value.replace("\0", "").encode("utf-8", "replace").decode().strip()[:length_max]
+
+
+def person_name_groups(name: str) -> tuple[str, str]:
+    """Search forms of a PN: the alphabetic group, and the ideographic and phonetic groups together."""
+    groups = (name.split("=") + ["", ""])[:3]
+    return text.fold(groups[0])[:TEXT_LENGTH_MAX], " ".join(filter(None, map(text.fold, groups[1:])))[: 2 * TEXT_LENGTH_MAX]
+
+
+def is_person_name(path: str) -> bool:
+    """Whether an indexed path holds a person's name."""
+    return path in BY_PATH and BY_PATH[path].vr == "PN"
+
+
+def _digest(incoming: Incoming, file: Any) -> str:
+    memory = incoming.spooled.memory
+    if memory is not None:
+        return hashlib.sha256(memoryview(memory)[incoming.dataset_offset :]).hexdigest()
+    file.seek(incoming.dataset_offset)
+    running = hashlib.sha256()
+    while chunk := file.read(CHUNK_BYTES):
+        running.update(chunk)
+    return running.hexdigest()
+
+
+class _Shifted:
+    """A reader whose position 0 is the start of the dataset within a file."""
+
+    def __init__(self, file: Any, start: int) -> None:
+        self._file = file
+        self._start = start
+        file.seek(start)
+
+    def read(self, size: int = -1) -> bytes:
+        return bytes(self._file.read(size))
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if whence == 0:
+            return int(self._file.seek(self._start + offset)) - self._start
+        return int(self._file.seek(offset, whence)) - self._start
+
+    def tell(self) -> int:
+        return int(self._file.tell()) - self._start
+
+    def close(self) -> None:
+        self._file.close()

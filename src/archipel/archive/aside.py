@@ -1,0 +1,51 @@
+"""Aside: what arrived and does not fit is kept and shown, never refused and never overwriting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archipel import audit
+from archipel.archive import rows_review
+from archipel.archive.arrival import Arrival
+from archipel.archive.changes import ConflictFound
+from archipel.archive.model import ConflictKind, Place
+from archipel.kit.clock import to_text
+from archipel.kit.database import Tx
+from archipel.kit.ids import new_id
+
+
+def keep(tx: Tx, arrival: Arrival, place: Place, *, site_id: str, archived_study_uid: str) -> None:
+    """Keep a second content of a known UID aside, with what is needed to take it instead."""
+    kept = {
+        "blob_key": place.blob_key, "offset": place.offset, "length_bytes": place.length_bytes, "dataset_offset": place.dataset_offset,
+        "transfer_syntax_uid": arrival.incoming.transfer_syntax_uid, "sop_class_uid": arrival.sop_class_uid, "digest": arrival.digest,
+        "pixel_data_offset": arrival.pixel_data_offset, "study_uid": arrival.study_uid, "series_uid": arrival.series_uid,
+        "attributes": arrival.attributes("IMAGE"), "site_id": arrival.source.site_id, "source_ae": arrival.source.ae_title[:16],
+    }  # fmt: skip
+    archived = rows_review.archived_attributes(tx, arrival.sop_instance_uid)
+    _add(tx, arrival, ConflictKind.DUPLICATE_INSTANCE, archived, site_id=site_id, study_uid=archived_study_uid, kept=kept)
+
+
+def flag(tx: Tx, arrival: Arrival, kind: ConflictKind, archived: dict[str, str], *, site_id: str) -> None:
+    """Note doubt about whose exam this is; the instance itself is stored."""
+    _add(tx, arrival, kind, archived, site_id=site_id, study_uid=arrival.study_uid, kept={})
+
+
+def _add(
+    tx: Tx, arrival: Arrival, kind: ConflictKind, archived: dict[str, str], *, site_id: str, study_uid: str, kept: dict[str, Any]
+) -> None:
+    received = {
+        level_path: value for level in ("PATIENT", "STUDY", "SERIES", "IMAGE") for level_path, value in arrival.attributes(level).items()
+    }
+    conflict_id = new_id()
+    values = {
+        "id": conflict_id, "kind": kind.value, "state": "open", "study_uid": study_uid, "sop_instance_uid": arrival.sop_instance_uid,
+        "digest": arrival.digest, "site_id": site_id, "source_ae": arrival.source.ae_title[:16], "archived": archived,
+        "received": received, "kept": kept, "found_at": to_text(tx.now()), "action": "", "comment": "", "resolved_by": "",
+        "resolved_at": "",
+    }  # fmt: skip
+    if rows_review.add_conflict(tx, values):
+        audit.record(
+            tx, arrival.source.actor, "archive.conflict", study_uid=study_uid, object_id=arrival.sop_instance_uid, conflict_kind=kind.value
+        )
+        tx.publish(ConflictFound(conflict_id, study_uid, site_id))

@@ -1,0 +1,168 @@
+"""Conflicts: the work list of what does not fit, and a person's decision about each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archipel import audit
+from archipel.archive import rows, rows_review
+from archipel.archive.changes import ConflictResolved
+from archipel.archive.model import ConflictKind, Place
+from archipel.archive.recount import recount
+from archipel.dicom.index import keyword_of
+from archipel.kit.actor import Actor
+from archipel.kit.blobs import CHUNK_BYTES, Blobs
+from archipel.kit.clock import to_text
+from archipel.kit.database import Tx
+from archipel.kit.errors import Conflict as StateConflict
+from archipel.kit.errors import Invalid, NotFound
+from archipel.kit.scope import Scope
+
+# What a person may decide, by kind of conflict. Nothing is deleted by any of them.
+ACTIONS: dict[ConflictKind, tuple[str, ...]] = {
+    ConflictKind.DUPLICATE_INSTANCE: ("keep_archived", "use_received"),
+    ConflictKind.PATIENT_MISMATCH: ("confirm_same_patient",),
+    ConflictKind.PATIENT_ATTRIBUTES: ("confirm_same_patient",),
+    ConflictKind.OTHER_SITE: ("accept",),
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An indexed attribute whose archived and received values differ."""
+
+    path: str
+    keyword: str
+    archived: str
+    received: str
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """One entry of the work list."""
+
+    id: str
+    kind: ConflictKind
+    state: str
+    study_uid: str
+    sop_instance_uid: str
+    site_id: str
+    source_ae: str
+    found_at: str
+    archived: dict[str, str]
+    received: dict[str, str]
+    differences: tuple[Difference, ...]
+    actions: tuple[str, ...]
+    action: str
+    comment: str
+    resolved_by: str
+    resolved_at: str
+
+
+def conflicts(tx: Tx, scope: Scope, *, state: str = "", study_uid: str = "", limit: int = 200, offset: int = 0) -> list[Conflict]:
+    """The conflicts that the scope shows, newest first; ``state`` is ``open``, ``resolved`` or empty for both."""
+    return [_conflict(row) for row in rows_review.conflicts(tx, scope, state=state, study_uid=study_uid, limit=limit, offset=offset)]
+
+
+def count_conflicts(tx: Tx, scope: Scope, *, state: str = "", study_uid: str = "") -> int:
+    """How many there are."""
+    return rows_review.count_conflicts(tx, scope, state=state, study_uid=study_uid)
+
+
+def conflict_with_id(tx: Tx, scope: Scope, conflict_id: str) -> Conflict:
+    """One conflict, or NotFound."""
+    return _conflict(_row(tx, scope, conflict_id))
+
+
+def resolve(tx: Tx, actor: Actor, scope: Scope, conflict_id: str, action: str, comment: str = "") -> Conflict:
+    """Carry out a person's decision; Invalid for an action that this kind does not have, Conflict when it is decided already."""
+    found = conflict_with_id(tx, scope, conflict_id)
+    if found.state != "open":
+        raise StateConflict("This conflict is resolved already.", code="conflict-resolved")
+    if action not in found.actions:
+        raise Invalid(f"The actions here are: {', '.join(found.actions)}.", code="conflict-action", field="action")
+    if action == "use_received":
+        _use_received(tx, conflict_id, found, _row(tx, scope, conflict_id))
+    rows_review.change_conflict(
+        tx, conflict_id, state="resolved", action=action, comment=comment[:2000], resolved_by=actor.id, resolved_at=to_text(tx.now())
+    )
+    _clear_flag(tx, found)
+    audit.record(tx, actor, "archive.resolve", study_uid=found.study_uid, object_id=conflict_id, action_taken=action)
+    tx.publish(ConflictResolved(conflict_id, found.study_uid, found.site_id))
+    return conflict_with_id(tx, scope, conflict_id)
+
+
+def same_pixels(tx: Tx, blobs: Blobs, scope: Scope, conflict_id: str) -> bool | None:
+    """Whether both contents of a duplicate hold the same pixel data; None when either has none."""
+    row = _row(tx, scope, conflict_id)
+    if row.kind != ConflictKind.DUPLICATE_INSTANCE or row.kept["pixel_data_offset"] is None:
+        return None
+    archived = rows.refs(tx, scope, sop_instance_uids=[row.sop_instance_uid], include_rejected=True)
+    if not archived or archived[0].pixel_data_offset is None or archived[0].transfer_syntax_uid != row.kept["transfer_syntax_uid"]:
+        return None
+    kept = row.kept
+    return _same_range(
+        blobs, _pixels(archived[0].place, archived[0].pixel_data_offset),
+        _pixels(Place(kept["blob_key"], kept["offset"], kept["length_bytes"], kept["dataset_offset"]), kept["pixel_data_offset"]),
+    )  # fmt: skip
+
+
+def _row(tx: Tx, scope: Scope, conflict_id: str) -> Any:
+    found = rows_review.conflicts(tx, scope, conflict_id=conflict_id)
+    if not found or not conflict_id:
+        raise NotFound("There is no such conflict that you may see.", code="no-conflict", field="id")
+    return found[0]
+
+
+def _conflict(row: Any) -> Conflict:
+    kind = ConflictKind(row.kind)
+    paths = sorted({*row.archived, *row.received}) if kind is ConflictKind.DUPLICATE_INSTANCE else sorted(row.archived)
+    pairs = ((path, row.archived.get(path, ""), row.received.get(path, "")) for path in paths)
+    differences = tuple(Difference(path, keyword_of(path), old, new) for path, old, new in pairs if old != new)
+    return Conflict(
+        row.id, kind, row.state, row.study_uid, row.sop_instance_uid, row.site_id, row.source_ae, row.found_at, row.archived, row.received,
+        differences, _actions(row, kind) if row.state == "open" else (), row.action, row.comment, row.resolved_by, row.resolved_at,
+    )  # fmt: skip
+
+
+def _actions(row: Any, kind: ConflictKind) -> tuple[str, ...]:
+    moved = kind is ConflictKind.DUPLICATE_INSTANCE and row.kept["study_uid"] != row.study_uid
+    return ("keep_archived",) if moved else ACTIONS[kind]
+
+
+def _use_received(tx: Tx, conflict_id: str, found: Conflict, row: Any) -> None:
+    """Swap the archived and the kept content: both stay, and the decision can be taken back the same way."""
+    archived = rows.known_instances(tx, [found.sop_instance_uid])[found.sop_instance_uid]
+    columns = tuple(row.kept)
+    if row.kept["series_uid"] != archived.series_uid:
+        raise StateConflict("The received object belongs to another series.", code="conflict-series")
+    rows_review.swap_instance(tx, found.sop_instance_uid, dict(row.kept))
+    rows_review.change_conflict(
+        tx, conflict_id, kept={name: getattr(archived, name) for name in columns}, archived=row.received, received=row.archived
+    )
+    recount(tx, found.study_uid)
+
+
+def _clear_flag(tx: Tx, found: Conflict) -> None:
+    """Take the flag off the exam when no open conflict of its kind is left."""
+    left = rows_review.conflicts(tx, Scope.system("archive.resolve"), state="open", study_uid=found.study_uid)
+    kinds = {row.kind for row in left}
+    study = rows.studies_by_uid(tx, [found.study_uid]).get(found.study_uid)
+    if study is not None:
+        rows.change_study(tx, found.study_uid, flags=" ".join(f for f in study.flags.split() if f in kinds))
+
+
+def _pixels(place: Place, pixel_data_offset: int) -> tuple[str, int, int]:
+    start = place.dataset_offset + pixel_data_offset
+    return place.blob_key, place.offset + start, place.length_bytes - start
+
+
+def _same_range(blobs: Blobs, one: tuple[str, int, int], other: tuple[str, int, int]) -> bool:
+    if one[2] != other[2]:
+        return False
+    for start in range(0, one[2], CHUNK_BYTES):
+        length = min(CHUNK_BYTES, one[2] - start)
+        if blobs.read(one[0], one[1] + start, length) != blobs.read(other[0], other[1] + start, length):
+            return False
+    return True

@@ -1,0 +1,132 @@
+"""Find: one search for QIDO-RS, C-FIND and the web app, answered in DICOM JSON (PS3.18 F)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archipel.archive import rows_find
+from archipel.archive.model import Level, Page, Query
+from archipel.dicom.index import BY_PATH, path_of
+from archipel.kit.database import Tx
+from archipel.kit.scope import Scope
+
+# Derived attributes: (path, VR, level, name of the value in the row).
+_DERIVED = tuple(
+    (path_of(keyword), vr, level, name)
+    for keyword, vr, level, name in (
+        ("NumberOfPatientRelatedStudies", "IS", Level.PATIENT, "patient_studies"),
+        ("NumberOfPatientRelatedSeries", "IS", Level.PATIENT, "patient_series"),
+        ("NumberOfPatientRelatedInstances", "IS", Level.PATIENT, "patient_instances"),
+        ("ModalitiesInStudy", "CS", Level.STUDY, "modalities"),
+        ("SOPClassesInStudy", "UI", Level.STUDY, "sop_classes_in_study"),
+        ("NumberOfStudyRelatedSeries", "IS", Level.STUDY, "series_count"),
+        ("NumberOfStudyRelatedInstances", "IS", Level.STUDY, "instance_count"),
+        ("NumberOfSeriesRelatedInstances", "IS", Level.SERIES, "series_instances"),
+        ("AvailableTransferSyntaxUID", "UI", Level.IMAGE, "transfer_syntax_uid"),
+    )
+)
+INSTANCE_AVAILABILITY = path_of("InstanceAvailability")
+DERIVED_PATHS = frozenset(path for path, *_ in _DERIVED) | {INSTANCE_AVAILABILITY}
+_ORDER = (Level.PATIENT, Level.STUDY, Level.SERIES, Level.IMAGE)
+_NUMERIC = frozenset({"IS", "DS", "US", "SS", "UL", "SL", "FL", "FD"})
+
+# Returned when nothing is named (PS3.18 10.6.3.3, tables of required attributes), with the unique keys of the levels above.
+DEFAULTS: dict[Level, frozenset[str]] = {
+    Level.PATIENT: frozenset(map(path_of, ("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"))),
+    Level.STUDY: frozenset(
+        map(
+            path_of,
+            (
+                "StudyDate", "StudyTime", "AccessionNumber", "ModalitiesInStudy", "ReferringPhysicianName", "TimezoneOffsetFromUTC",
+                "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyID",
+                "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances", "InstanceAvailability", "StudyDescription",
+            ),
+        )
+    ),
+    Level.SERIES: frozenset(
+        map(
+            path_of,
+            (
+                "Modality", "TimezoneOffsetFromUTC", "SeriesDescription", "SeriesInstanceUID", "SeriesNumber", "SeriesDate", "SeriesTime",
+                "NumberOfSeriesRelatedInstances", "PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime",
+                "RequestAttributesSequence.ScheduledProcedureStepID", "RequestAttributesSequence.RequestedProcedureID",
+                "StudyInstanceUID", "InstanceAvailability", "BodyPartExamined",
+            ),
+        )
+    ),
+    Level.IMAGE: frozenset(
+        map(
+            path_of,
+            (
+                "SOPClassUID", "SOPInstanceUID", "InstanceAvailability", "TimezoneOffsetFromUTC", "InstanceNumber", "Rows", "Columns",
+                "BitsAllocated", "NumberOfFrames", "StudyInstanceUID", "SeriesInstanceUID",
+            ),
+        )
+    ),
+}  # fmt: skip
+
+
+def find(tx: Tx, scope: Scope, query: Query) -> Page:
+    """The rows of one page at the query's level, in a stable order, and whether more follow.
+
+    ``Page.unsupported`` names match keys that are not indexed; they did not narrow the search. Raises Invalid for a value that
+    its VR cannot hold.
+    """
+    found, more, total, unsupported = rows_find.search(tx, scope, query)
+    return Page([_to_json(row, query) for row in found], total, more, unsupported)
+
+
+def wanted_paths(query: Query) -> frozenset[str] | None:
+    """The paths that a row shows: what was named, or None for all."""
+    if query.include is None:
+        return None
+    return query.include | frozenset(query.match)
+
+
+def _to_json(row: dict[str, Any], query: Query) -> dict[str, Any]:
+    wanted = wanted_paths(query)
+    out: dict[str, Any] = {}
+    for path, value in sorted(row["attributes"].items()):
+        if (wanted is None or path in wanted or path.split(".")[0] in wanted) and path in BY_PATH:
+            _put(out, path, BY_PATH[path].vr, value.split("\\") if value else [])
+    for path, vr, level, name in _DERIVED:
+        if name in row and _ORDER.index(level) <= _ORDER.index(query.level) and (wanted is None or path in wanted):
+            value = row[name]
+            _put(out, path, vr, value.split(" ") if isinstance(value, str) and value else [] if value in ("", None) else [str(value)])
+    if query.level is not Level.PATIENT and (wanted is None or INSTANCE_AVAILABILITY in wanted):
+        _put(out, INSTANCE_AVAILABILITY, "CS", ["ONLINE"])
+    for path in sorted(wanted or ()):
+        if (
+            path in BY_PATH
+            and "." not in path
+            and path not in out
+            and _ORDER.index(Level(BY_PATH[path].level)) <= _ORDER.index(query.level)
+        ):
+            out[path] = {"vr": BY_PATH[path].vr}
+    return dict(sorted(out.items()))
+
+
+def _put(out: dict[str, Any], path: str, vr: str, values: list[str]) -> None:
+    head, _, rest = path.partition(".")
+    if not rest:
+        out[head] = {"vr": vr, "Value": [_value(vr, v) for v in values]} if any(values) else {"vr": vr}
+        return
+    items = out.setdefault(head, {"vr": "SQ", "Value": []})["Value"]
+    for number, value in enumerate(values):
+        while len(items) <= number:
+            items.append({})
+        _put(items[number], rest, vr, [value])
+
+
+def _value(vr: str, text: str) -> Any:
+    if not text:
+        return None
+    if vr == "PN":
+        return {group: part for group, part in zip(("Alphabetic", "Ideographic", "Phonetic"), text.split("="), strict=False) if part}
+    if vr in _NUMERIC:
+        try:
+            number = float(text)
+        except ValueError:
+            return text
+        return int(number) if number.is_integer() and abs(number) < 2**53 else number
+    return text

@@ -1,0 +1,20 @@
+"""What the archive does after its own changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from archipel.archive.changes import InstanceStored
+from archipel.archive.rejection_note import apply_received_notes, replay_notes
+from archipel.archive.settle import replay_unsettled, start_quiet_time
+from archipel.kit.blobs import Blobs
+from archipel.kit.feed import Follower
+
+
+def followers(blobs: Blobs, *, quiet_s: int) -> Sequence[Follower]:
+    """The archive's followers: the quiet timer, and the rejection notes that peers send."""
+    return (
+        Follower("archive.quiet_timer", (InstanceStored,), partial(start_quiet_time, quiet_s=quiet_s), replay_unsettled),
+        Follower("archive.rejection_notes", (InstanceStored,), partial(apply_received_notes, blobs=blobs), replay_notes),
+    )

@@ -1,0 +1,296 @@
+"""Receive: index a group of instances whose bytes are durable, in one transaction.
+
+What arrives is never refused for whose it is: a second content under a known UID is kept aside, doubt about the patient is
+flagged, and both are shown to people (PEERS: refusing at the door loses exams).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from archipel import audit
+from archipel.archive import aside, rows
+from archipel.archive.arrival import (
+    BIRTH_DATE,
+    ISSUER,
+    ISSUER_UNIVERSAL,
+    PATIENT_ID,
+    PATIENT_NAME,
+    SEX,
+    Arrival,
+    clean,
+    person_name_groups,
+)
+from archipel.archive.changes import InstanceStored
+from archipel.archive.model import ConflictKind, Fate, Flag, Outcome, Place
+from archipel.dicom import text
+from archipel.dicom.index import path_of
+from archipel.kit.clock import to_text
+from archipel.kit.database import DBAPIError, IntegrityError, Tx
+from archipel.kit.errors import Invalid
+from archipel.kit.ids import new_id
+
+STUDY_DATE, STUDY_TIME = path_of("StudyDate"), path_of("StudyTime")
+DESCRIPTION, REFERRING = path_of("StudyDescription"), path_of("ReferringPhysicianName")
+ACCESSION, STUDY_ID = path_of("AccessionNumber"), path_of("StudyID")
+MODALITY, SERIES_NUMBER = path_of("Modality"), path_of("SeriesNumber")
+SERIES_DESCRIPTION, INSTANCE_NUMBER, FRAMES = path_of("SeriesDescription"), path_of("InstanceNumber"), path_of("NumberOfFrames")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An arrival and where its bytes are; ``place`` is None for one that was already stored and needed no writing."""
+
+    arrival: Arrival
+    place: Place | None
+
+
+@dataclass
+class _Known:
+    """What the database holds about this group, kept up to date while the group is decided."""
+
+    instances: dict[str, Any]
+    studies: dict[str, Any]
+    series: set[tuple[str, str]]
+    patients: dict[tuple[str, str], Any]
+    issuers: dict[str, str]
+    new_instances: list[dict[str, Any]] = field(default_factory=list)
+
+
+def receive(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) -> list[Outcome]:
+    """Index a group; one outcome per instance, in order. ``issuers`` gives the assigning authority of each site's bare Patient IDs.
+
+    The group is indexed as one; when the database refuses it (another process stored the same instance at this instant, a value
+    that it cannot hold), each instance is tried alone under a savepoint, so that a bad one never takes its neighbours down.
+    """
+    try:
+        with tx.savepoint():
+            return _receive_together(tx, group, issuers)
+    except DBAPIError as error:
+        if len(group) == 1 and not isinstance(error, IntegrityError):
+            raise
+    return [_receive_alone(tx, one, issuers) for one in group]
+
+
+def _receive_alone(tx: Tx, one: Placed, issuers: dict[str, str]) -> Outcome:
+    for _ in range(3):  # a unique key taken meanwhile is found at the next look
+        try:
+            with tx.savepoint():
+                return _receive_together(tx, [one], issuers)[0]
+        except IntegrityError as error:
+            failure: Exception = error
+        except DBAPIError as error:
+            failure = error
+            break
+    reason = Invalid("The index cannot hold this dataset's values.", code="unreadable", detail=str(failure)[:500])
+    return one.arrival.outcome(Fate.REFUSED, error=reason)
+
+
+def _receive_together(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) -> list[Outcome]:
+    arrivals = [one.arrival for one in group]
+    rows_study = rows.studies_by_uid(tx, (a.study_uid for a in arrivals), lock=True)
+    known = _Known(
+        instances=rows.known_instances(tx, (a.sop_instance_uid for a in arrivals)),
+        studies=rows_study,
+        series=set(rows.series_by_key(tx, ((a.study_uid, a.series_uid) for a in arrivals))),
+        patients={},
+        issuers=issuers,
+    )
+    _ensure_patients(tx, arrivals, known)
+    outcomes = [_decide(tx, one, known) for one in group]
+    if known.new_instances:
+        rows.insert_instances(tx, known.new_instances)
+        _sum_up(tx, known.new_instances, arrivals)
+    return outcomes
+
+
+def _decide(tx: Tx, one: Placed, known: _Known) -> Outcome:
+    arrival = one.arrival
+    existing = known.instances.get(arrival.sop_instance_uid)
+    if existing is not None:
+        digest = existing["digest"] if isinstance(existing, dict) else existing.digest
+        if digest == arrival.digest:
+            return arrival.outcome(Fate.ALREADY_STORED, flags=_flags(known.studies.get(arrival.study_uid)))
+        if one.place is None:
+            raise AssertionError("an instance without bytes must be one that is stored")
+        study = _value(existing, "study_uid")
+        site_id = _value(known.studies[study], "site_id") if study in known.studies else arrival.source.site_id
+        aside.keep(tx, arrival, one.place, site_id=site_id, archived_study_uid=study)
+        return arrival.outcome(Fate.KEPT_ASIDE)
+    if one.place is None:
+        raise AssertionError("an instance without bytes must be one that is stored")
+    study_row = _ensure_study(tx, arrival, known)
+    _ensure_series(tx, arrival, known)
+    row = _instance_row(tx, arrival, one.place)
+    known.new_instances.append(row)
+    known.instances[arrival.sop_instance_uid] = row
+    return arrival.outcome(Fate.STORED, flags=_flag(tx, arrival, study_row, known))
+
+
+def patient_key(arrival: Arrival, issuers: dict[str, str]) -> tuple[str, str]:
+    """(Patient ID, issuer). Without an issuer the sending site is the issuer; without an id the study stands alone."""
+    patient_id = arrival.first(PATIENT_ID)
+    if not patient_id:
+        return "", f"study:{arrival.study_uid}"
+    issuer = arrival.first(ISSUER_UNIVERSAL) or arrival.first(ISSUER)
+    return patient_id, issuer or issuers[arrival.source.site_id]
+
+
+def _ensure_patients(tx: Tx, arrivals: Sequence[Arrival], known: _Known) -> None:
+    """Insert the patients that are new; the unique key decides when two arrive at once."""
+    first_of: dict[tuple[str, str], Arrival] = {}
+    for arrival in arrivals:
+        first_of.setdefault(patient_key(arrival, known.issuers), arrival)
+    known.patients = rows.patients_by_id(tx, first_of)
+    missing = sorted(key for key in first_of if key not in known.patients)
+    if missing:
+        rows.insert_new(tx, rows.patient, [_patient_row(tx, first_of[key], key) for key in missing])
+        known.patients = rows.patients_by_id(tx, first_of)
+
+
+def _patient_row(tx: Tx, arrival: Arrival, key: tuple[str, str]) -> dict[str, Any]:
+    name = arrival.first(PATIENT_NAME)
+    return {
+        "id": new_id(), "patient_id": key[0], "issuer": key[1], "name": name, "name_folded": person_name_groups(name)[0],
+        "birth_date": text.stored_date(arrival.first(BIRTH_DATE)), "sex": arrival.first(SEX)[:16],
+        "attributes": arrival.attributes("PATIENT"), "created_at": to_text(tx.now()),
+    }  # fmt: skip
+
+
+def _ensure_study(tx: Tx, arrival: Arrival, known: _Known) -> Any:
+    if arrival.study_uid not in known.studies:
+        rows.insert_new(tx, rows.study, [_study_row(tx, arrival, known)])
+        known.studies.update(rows.studies_by_uid(tx, [arrival.study_uid], lock=True))
+    return known.studies[arrival.study_uid]
+
+
+def _study_row(tx: Tx, arrival: Arrival, known: _Known) -> dict[str, Any]:
+    patient_id, issuer = patient_key(arrival, known.issuers)
+    name, other_name = person_name_groups(arrival.first(PATIENT_NAME))
+    now = to_text(tx.now())
+    return {
+        "study_uid": arrival.study_uid, "site_id": arrival.source.site_id, "patient_key": known.patients[(patient_id, issuer)].id,
+        "patient_id": patient_id, "issuer": issuer, "patient_name": arrival.first(PATIENT_NAME), "name_folded": name,
+        "other_name_folded": other_name, "birth_date": text.stored_date(arrival.first(BIRTH_DATE)), "sex": arrival.first(SEX)[:16],
+        "study_date": text.stored_date(arrival.first(STUDY_DATE)), "study_time": text.stored_time(arrival.first(STUDY_TIME)),
+        "accession_number": arrival.first(ACCESSION), "study_id": arrival.first(STUDY_ID), "description": arrival.first(DESCRIPTION),
+        "description_folded": text.fold(arrival.first(DESCRIPTION)), "referring_folded": text.fold(arrival.first(REFERRING)),
+        "attributes": {**arrival.attributes("PATIENT"), **arrival.attributes("STUDY")},
+        "received_first_at": now, "received_last_at": now, "modalities": "", "series_count": 0, "instance_count": 0, "size_bytes": 0,
+        "flags": "", "hidden": False, "settled_at": "",
+    }  # fmt: skip
+
+
+def _ensure_series(tx: Tx, arrival: Arrival, known: _Known) -> None:
+    key = (arrival.study_uid, arrival.series_uid)
+    if key in known.series:
+        return
+    known.series.add(key)
+    values = {
+        "study_uid": key[0], "series_uid": key[1], "modality": arrival.first(MODALITY)[:16], "number": arrival.number(SERIES_NUMBER),
+        "description": arrival.first(SERIES_DESCRIPTION), "attributes": arrival.attributes("SERIES"), "sop_classes": "",
+        "instance_count": 0, "size_bytes": 0, "hidden": False, "received_first_at": to_text(tx.now()),
+    }  # fmt: skip
+    rows.insert_new(tx, rows.series, [values])
+
+
+def _instance_row(tx: Tx, arrival: Arrival, place: Place) -> dict[str, Any]:
+    return {
+        "sop_instance_uid": arrival.sop_instance_uid, "study_uid": arrival.study_uid, "series_uid": arrival.series_uid,
+        "sop_class_uid": arrival.sop_class_uid, "number": arrival.number(INSTANCE_NUMBER),
+        "transfer_syntax_uid": arrival.incoming.transfer_syntax_uid, "blob_key": place.blob_key, "offset": place.offset,
+        "length_bytes": place.length_bytes, "dataset_offset": place.dataset_offset, "pixel_data_offset": arrival.pixel_data_offset,
+        "frame_count": max(1, arrival.number(FRAMES) or 1), "digest": arrival.digest, "attributes": arrival.attributes("IMAGE"),
+        "site_id": arrival.source.site_id, "source_ae": arrival.source.ae_title[:16], "rejection_id": "",
+        "received_at": to_text(tx.now()),
+    }  # fmt: skip
+
+
+def _sum_up(tx: Tx, new: list[dict[str, Any]], arrivals: Sequence[Arrival]) -> None:
+    """Bring the counts of touched series and studies up to date, and publish one change per series."""
+    by_series: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in new:
+        by_series.setdefault((row["study_uid"], row["series_uid"]), []).append(row)
+    existing = rows.series_by_key(tx, by_series)
+    fresh = {key for key, row in existing.items() if row.instance_count == 0}
+    for key, some in sorted(by_series.items()):
+        classes = sorted({*existing[key].sop_classes.split(), *(row["sop_class_uid"] for row in some)})
+        size = sum(row["length_bytes"] for row in some)
+        values = {"size_bytes": size, "instance_count": len(some), "sop_classes": " ".join(classes), "hidden": False}
+        rows.add_to_series(tx, key, **values)
+        tx.publish(InstanceStored(key[0], key[1], some[0]["site_id"], len(some)))
+    for study_uid in sorted({key[0] for key in by_series}):
+        mine = [row for key, some in by_series.items() if key[0] == study_uid for row in some]
+        study_row = rows.studies_by_uid(tx, [study_uid])[study_uid]
+        added = {existing[key].modality for key in by_series if key[0] == study_uid}
+        modalities = sorted({*study_row.modalities.split(" "), *added} - {""})
+        rows.add_to_study(
+            tx, study_uid, size_bytes=sum(row["length_bytes"] for row in mine), instance_count=len(mine),
+            series_count=sum(1 for key in fresh if key[0] == study_uid), modalities=" ".join(modalities),
+            received_last_at=to_text(tx.now()), hidden=False,
+        )  # fmt: skip
+
+
+def _flag(tx: Tx, arrival: Arrival, study_row: Any, known: _Known) -> tuple[str, ...]:
+    """Flag the study when this instance raises doubt about whose exam it is; returns the flags that the study now has."""
+    flags = set(_flags(study_row))
+    found = list(_doubts(arrival, study_row, known))
+    for flag, archived in found:
+        if flag.value not in flags:
+            flags.add(flag.value)
+            aside.flag(tx, arrival, ConflictKind(flag.value), archived, site_id=study_row.site_id)
+    if found and flags != set(_flags(study_row)):
+        rows.change_study(tx, arrival.study_uid, flags=" ".join(sorted(flags)))
+        known.studies.update(rows.studies_by_uid(tx, [arrival.study_uid]))
+    return tuple(sorted(flags))
+
+
+def _doubts(arrival: Arrival, study_row: Any, known: _Known) -> list[tuple[Flag, dict[str, str]]]:
+    found = []
+    key = patient_key(arrival, known.issuers)
+    if key != (study_row.patient_id, study_row.issuer) or _differs(arrival, _traits(study_row.attributes)):
+        found.append((Flag.PATIENT_MISMATCH, _traits(study_row.attributes)))
+    elif key[0] and _differs(arrival, _traits(known.patients[key].attributes)):
+        found.append((Flag.PATIENT_ATTRIBUTES, _traits(known.patients[key].attributes)))
+    if arrival.source.site_id != study_row.site_id:
+        found.append((Flag.OTHER_SITE, _traits(study_row.attributes)))
+    return found
+
+
+def _traits(attributes: dict[str, str]) -> dict[str, str]:
+    return {path: attributes.get(path, "") for path in (PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE, SEX)}
+
+
+def _differs(arrival: Arrival, archived: dict[str, str]) -> bool:
+    """Whether name, birth date or sex contradict; an absent value contradicts nothing, nor does case, accent or punctuation."""
+    name = text.fold(arrival.first(PATIENT_NAME))
+    if name and archived[PATIENT_NAME] and name != text.fold(archived[PATIENT_NAME]):
+        return True
+    pairs = ((arrival.first(path), archived[path]) for path in (BIRTH_DATE, SEX))
+    return any(new and old and clean(new) != clean(old) for new, old in pairs)
+
+
+def _flags(study_row: Any) -> tuple[str, ...]:
+    return tuple(study_row.flags.split()) if study_row is not None else ()
+
+
+def _value(row: Any, name: str) -> Any:
+    return row[name] if isinstance(row, dict) else getattr(row, name)
+
+
+def audit_received(tx: Tx, group: Sequence[Placed], outcomes: Sequence[Outcome], begun: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Record that a transfer began, once per association and study (PS3.15 A.5.3.3); returns the pairs that are new."""
+    new: dict[tuple[str, str], Placed] = {}
+    for one, outcome in zip(group, outcomes, strict=True):
+        pair = (one.arrival.source.association_id, outcome.study_uid)
+        if outcome.fate is not Fate.REFUSED and pair not in begun:
+            new.setdefault(pair, one)
+    for (association_id, study_uid), one in new.items():
+        source = one.arrival.source
+        audit.record(
+            tx, source.actor, "archive.receive", study_uid=study_uid, object_id=association_id,
+            door=source.door, site_id=source.site_id, ae_title=source.ae_title, address=source.address,
+        )  # fmt: skip
+    return set(new)

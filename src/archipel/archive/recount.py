@@ -1,0 +1,18 @@
+"""Recount: counts, sizes and visibility of a study from its instances, after something other than receiving changed them."""
+
+from __future__ import annotations
+
+from archipel.archive import rows
+from archipel.kit.database import Tx
+
+
+def recount(tx: Tx, study_uid: str) -> None:
+    """Bring a study's and its series' numbers in line with the instance rows. What is rejected is not counted."""
+    by_series = rows.count_visible(tx, study_uid)
+    shown_total, size_total, series_total = 0, 0, 0
+    for series_uid, (_, size_bytes, shown) in by_series.items():
+        rows.change_series(tx, (study_uid, series_uid), instance_count=shown, size_bytes=size_bytes, hidden=shown == 0)
+        shown_total, size_total, series_total = shown_total + shown, size_total + size_bytes, series_total + (shown > 0)
+    rows.change_study(
+        tx, study_uid, instance_count=shown_total, size_bytes=size_total, series_count=series_total, hidden=shown_total == 0
+    )  # fmt: skip

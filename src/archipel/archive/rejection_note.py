@@ -1,0 +1,132 @@
+"""Rejection notes: key object selections that ask for other objects to be hidden (IHE IOCM; PS3.3 A.35.4)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import pydicom
+from pydicom.dataset import Dataset
+
+from archipel.archive import rows, rows_review
+from archipel.archive.changes import InstanceStored
+from archipel.archive.model import InstanceRef
+from archipel.archive.reject import REASONS, reject
+from archipel.archive.retrieve import dataset
+from archipel.dicom import uids
+from archipel.kit.actor import Actor
+from archipel.kit.blobs import Blobs
+from archipel.kit.database import Tx
+from archipel.kit.feed import Change
+from archipel.kit.scope import Scope
+
+KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
+NOTE_BYTES_MAX = 64 << 20
+SCOPE = Scope.system("archive.rejection_notes")
+
+
+def apply_received_notes(tx: Tx, changes: Sequence[InstanceStored], *, blobs: Blobs) -> None:
+    """Follower of InstanceStored: carry out the rejection notes among what arrived.
+
+    A note acts only on exams of the site that sent it; applying it twice changes nothing.
+    """
+    for study_uid in sorted({c.study_uid for c in changes}):
+        for ref in rows_review.refs_of_class(tx, study_uid, KEY_OBJECT_SELECTION):
+            _apply(tx, ref, blobs)
+
+
+def replay_notes(tx: Tx) -> Iterator[Change]:
+    """The studies that hold key object selections, as changes."""
+    return (InstanceStored(study_uid, "", "", 0) for study_uid in rows_review.studies_with_class(tx, KEY_OBJECT_SELECTION))
+
+
+def _apply(tx: Tx, ref: InstanceRef, blobs: Blobs) -> None:
+    if rows_review.rejection_of_note(tx, ref.study_uid, ref.sop_instance_uid) or ref.length_bytes > NOTE_BYTES_MAX:
+        return
+    note = _read(b"".join(dataset(blobs, ref)), ref.transfer_syntax_uid)
+    code = _title(note)
+    if code not in REASONS:
+        return
+    instance = rows.known_instances(tx, [ref.sop_instance_uid])[ref.sop_instance_uid]
+    for study_uid, named in _evidence(note).items():
+        study = rows.studies_by_uid(tx, [study_uid]).get(study_uid)
+        if study is None or study.site_id != instance.site_id or rows_review.rejection_of_note(tx, study_uid, ref.sop_instance_uid):
+            continue
+        present = [uid for uid, row in rows.known_instances(tx, named).items() if row.study_uid == study_uid and not row.rejection_id]
+        if present:
+            actor = Actor("device", ref.source_ae or "unknown", site_id=study.site_id)
+            reject(tx, actor, SCOPE, study_uid, code=code, sop_instance_uids=present, note_uid=ref.sop_instance_uid)
+
+
+def _read(data: bytes, transfer_syntax_uid: str) -> Dataset:
+    syntax = pydicom.uid.UID(transfer_syntax_uid)
+    return pydicom.filereader.read_dataset(io.BytesIO(data), syntax.is_implicit_VR, syntax.is_little_endian)
+
+
+def _title(note: Dataset) -> str:
+    titles = note.get("ConceptNameCodeSequence") or [Dataset()]
+    return str(titles[0].get("CodeValue", "")) if titles[0].get("CodingSchemeDesignator", "") == "DCM" else ""
+
+
+def _evidence(note: Dataset) -> dict[str, list[str]]:
+    """SOP Instance UIDs by study, from the evidence that the note lists."""
+    found: dict[str, list[str]] = {}
+    for study in note.get("CurrentRequestedProcedureEvidenceSequence") or []:
+        for series in study.get("ReferencedSeriesSequence") or []:
+            uids_of = found.setdefault(str(study.get("StudyInstanceUID", "")), [])
+            uids_of += [str(item.ReferencedSOPInstanceUID) for item in series.get("ReferencedSOPSequence") or []]
+    return found
+
+
+def make_note(rejected: Sequence[InstanceRef], *, code: str, patient: dict[str, str], at: datetime, note_uid: str) -> Dataset:
+    """A rejection note for instances of one study. ``patient`` gives PatientName, PatientID and the like by keyword."""
+    note = Dataset()
+    for keyword, value in patient.items():
+        setattr(note, keyword, value)
+    note.SpecificCharacterSet = "ISO_IR 192"
+    note.SOPClassUID, note.SOPInstanceUID = KEY_OBJECT_SELECTION, note_uid
+    note.StudyInstanceUID, note.SeriesInstanceUID = rejected[0].study_uid, uids.derived_uid("rejection-note", note_uid)
+    note.Modality, note.SeriesNumber, note.InstanceNumber, note.Manufacturer = "KO", 9999, 1, "Archipel"
+    note.ReferencedPerformedProcedureStepSequence = []
+    note.ContentDate, note.ContentTime = at.strftime("%Y%m%d"), at.strftime("%H%M%S")
+    note.ValueType, note.ContinuityOfContent = "CONTAINER", "SEPARATE"
+    note.ConceptNameCodeSequence = [_code(code, REASONS[code])]
+    note.CurrentRequestedProcedureEvidenceSequence = [_study_item(rejected)]
+    note.ContentSequence = [_image_item(ref) for ref in rejected]
+    template = Dataset()
+    template.MappingResource, template.TemplateIdentifier = "DCMR", "2010"
+    note.ContentTemplateSequence = [template]
+    return note
+
+
+def _code(value: str, meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "DCM", meaning
+    return item
+
+
+def _sop(ref: InstanceRef) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = ref.sop_class_uid, ref.sop_instance_uid
+    return item
+
+
+def _study_item(rejected: Sequence[InstanceRef]) -> Dataset:
+    by_series: dict[str, list[InstanceRef]] = {}
+    for ref in rejected:
+        by_series.setdefault(ref.series_uid, []).append(ref)
+    study = Dataset()
+    study.StudyInstanceUID, study.ReferencedSeriesSequence = rejected[0].study_uid, []
+    for series_uid, refs in by_series.items():
+        series = Dataset()
+        series.SeriesInstanceUID, series.ReferencedSOPSequence = series_uid, [_sop(ref) for ref in refs]
+        study.ReferencedSeriesSequence.append(series)
+    return study
+
+
+def _image_item(ref: InstanceRef) -> Dataset:
+    item = Dataset()
+    item.RelationshipType, item.ReferencedSOPSequence = "CONTAINS", [_sop(ref)]
+    item.ValueType = "IMAGE" if ref.pixel_data_offset is not None else "COMPOSITE"
+    return item

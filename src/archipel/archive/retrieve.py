@@ -1,0 +1,66 @@
+"""Retrieve: find stored instances and give back their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from archipel.archive import rows
+from archipel.archive.model import InstanceRef
+from archipel.kit.blobs import CHUNK_BYTES, Blobs
+from archipel.kit.database import Tx
+from archipel.kit.scope import Scope
+
+HEADER_BYTES_MAX = 64 << 20
+
+
+def locate(
+    tx: Tx,
+    scope: Scope,
+    *,
+    study_uid: str | Sequence[str] | None = None,
+    series_uid: str | Sequence[str] | None = None,
+    sop_instance_uid: str | Sequence[str] | None = None,
+    patient: tuple[str, str] | None = None,
+    include_rejected: bool = False,
+) -> list[InstanceRef]:
+    """The instances that the scope shows and that meet all that is given (a UID or several), by series and instance number.
+
+    ``patient`` is (Patient ID, issuer); an empty issuer means any. At least one condition must be given.
+    """
+    if not any((study_uid, series_uid, sop_instance_uid, patient)):
+        raise ValueError("locate needs a condition")
+    found: list[InstanceRef] = []
+    for some in rows.chunks(_several(sop_instance_uid)) if sop_instance_uid else [[]]:
+        found += rows.refs(
+            tx, scope, study_uids=_several(study_uid), series_uids=_several(series_uid), sop_instance_uids=some,
+            patient_keys=[patient] if patient else (), include_rejected=include_rejected,
+        )  # fmt: skip
+    return found
+
+
+def part10(blobs: Blobs, ref: InstanceRef, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+    """The stored Part 10 file in chunks."""
+    return blobs.stream(ref.blob_key, ref.offset, ref.length_bytes, chunk_bytes)
+
+
+def dataset(blobs: Blobs, ref: InstanceRef, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+    """The dataset as it was sent, in chunks, without preamble and file meta."""
+    return blobs.stream(ref.blob_key, ref.offset + ref.dataset_offset, ref.dataset_length_bytes, chunk_bytes)
+
+
+def dataset_range(blobs: Blobs, ref: InstanceRef, offset: int, length: int) -> bytes:
+    """``length`` bytes of the dataset from ``offset``, never past its end."""
+    length = max(0, min(length, ref.dataset_length_bytes - offset))
+    return blobs.read(ref.blob_key, ref.offset + ref.dataset_offset + offset, length)
+
+
+def header_bytes(blobs: Blobs, ref: InstanceRef) -> bytes:
+    """The dataset up to its pixel data; the whole dataset when it has none (bounded to 64 MiB)."""
+    length = ref.dataset_length_bytes if ref.pixel_data_offset is None else ref.pixel_data_offset
+    return dataset_range(blobs, ref, 0, min(length, HEADER_BYTES_MAX))
+
+
+def _several(value: str | Sequence[str] | None) -> Sequence[str]:
+    if value is None or value == "":
+        return ()
+    return (value,) if isinstance(value, str) else value

@@ -1,0 +1,317 @@
+"""Tables of the archive, and the SQL of receiving and retrieving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import JSON, TypeEngine
+
+from archipel.archive.model import InstanceRef
+from archipel.kit.database import Tx
+from archipel.kit.rows import metadata
+from archipel.kit.scope import Scope
+
+Values = JSON().with_variant(JSONB(), "postgresql")
+
+
+def words(length: int) -> TypeEngine[str]:
+    """Text that sorts by code point on both databases, so that order and prefix ranges mean the same."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+patient = Table(
+    "archive_patient",
+    metadata,
+    Column("id", words(32), primary_key=True),
+    Column("patient_id", words(300), nullable=False),
+    Column("issuer", words(300), nullable=False),
+    Column("name", words(300), nullable=False),
+    Column("name_folded", words(300), nullable=False),
+    Column("birth_date", words(8), nullable=False),
+    Column("sex", words(16), nullable=False),
+    Column("attributes", Values, nullable=False),
+    Column("created_at", words(27), nullable=False),
+    UniqueConstraint("patient_id", "issuer"),
+    Index(None, "name_folded"),
+)
+
+study = Table(
+    "archive_study",
+    metadata,
+    Column("study_uid", words(64), primary_key=True),
+    Column("site_id", words(64), nullable=False),
+    Column("patient_key", words(32), ForeignKey("archive_patient.id"), nullable=False),
+    Column("patient_id", words(300), nullable=False),
+    Column("issuer", words(300), nullable=False),
+    Column("patient_name", words(300), nullable=False),
+    Column("name_folded", words(300), nullable=False),
+    Column("other_name_folded", words(600), nullable=False),
+    Column("birth_date", words(8), nullable=False),
+    Column("sex", words(16), nullable=False),
+    Column("study_date", words(8), nullable=False),
+    Column("study_time", words(13), nullable=False),
+    Column("accession_number", words(300), nullable=False),
+    Column("study_id", words(300), nullable=False),
+    Column("description", words(300), nullable=False),
+    Column("description_folded", words(300), nullable=False),
+    Column("referring_folded", words(300), nullable=False),
+    Column("attributes", Values, nullable=False),
+    Column("modalities", words(300), nullable=False, default=""),
+    Column("series_count", Integer, nullable=False, default=0),
+    Column("instance_count", Integer, nullable=False, default=0),
+    Column("size_bytes", BigInteger, nullable=False, default=0),
+    Column("flags", words(200), nullable=False, default=""),
+    Column("hidden", Boolean, nullable=False, default=False),
+    Column("received_first_at", words(27), nullable=False),
+    Column("received_last_at", words(27), nullable=False),
+    Column("settled_at", words(27), nullable=False, default=""),
+    Index(None, "study_date", "study_time", "study_uid"),
+    Index(None, "site_id", "study_date", "study_time", "study_uid"),
+    Index(None, "patient_key"),
+    Index(None, "patient_id"),
+    Index(None, "accession_number"),
+    Index(None, "name_folded"),
+    Index(None, "birth_date"),
+    Index(None, "received_last_at"),
+)
+
+series = Table(
+    "archive_series",
+    metadata,
+    Column("study_uid", words(64), ForeignKey("archive_study.study_uid"), primary_key=True),
+    Column("series_uid", words(64), primary_key=True),
+    Column("modality", words(16), nullable=False),
+    Column("number", Integer, nullable=True),
+    Column("description", words(300), nullable=False),
+    Column("attributes", Values, nullable=False),
+    Column("sop_classes", Text, nullable=False, default=""),
+    Column("instance_count", Integer, nullable=False, default=0),
+    Column("size_bytes", BigInteger, nullable=False, default=0),
+    Column("hidden", Boolean, nullable=False, default=False),
+    Column("received_first_at", words(27), nullable=False),
+    Index(None, "series_uid"),
+    Index(None, "modality", "study_uid"),
+)
+
+instance = Table(
+    "archive_instance",
+    metadata,
+    Column("sop_instance_uid", words(64), primary_key=True),
+    Column("study_uid", words(64), nullable=False),
+    Column("series_uid", words(64), nullable=False),
+    Column("sop_class_uid", words(64), nullable=False),
+    Column("number", Integer, nullable=True),
+    Column("transfer_syntax_uid", words(64), nullable=False),
+    Column("blob_key", words(120), nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("length_bytes", BigInteger, nullable=False),
+    Column("dataset_offset", Integer, nullable=False),
+    Column("pixel_data_offset", BigInteger, nullable=True),
+    Column("frame_count", Integer, nullable=False),
+    Column("digest", words(64), nullable=False),
+    Column("attributes", Values, nullable=False),
+    Column("site_id", words(64), nullable=False),
+    Column("source_ae", words(16), nullable=False),
+    Column("rejection_id", words(32), nullable=False, default=""),
+    Column("received_at", words(27), nullable=False),
+    Index(None, "study_uid", "series_uid", "number", "sop_instance_uid"),
+    Index(None, "blob_key"),
+)
+
+quiet = Table(
+    "archive_quiet",
+    metadata,
+    Column("study_uid", words(64), primary_key=True),
+    Column("due_at", words(27), nullable=False),
+    Index(None, "due_at"),
+)
+
+REF_COLUMNS = (
+    instance.c.study_uid, instance.c.series_uid, instance.c.sop_instance_uid, instance.c.sop_class_uid, instance.c.transfer_syntax_uid,
+    instance.c.blob_key, instance.c.offset, instance.c.length_bytes, instance.c.dataset_offset, instance.c.pixel_data_offset,
+    instance.c.frame_count, instance.c.digest, study.c.site_id, series.c.modality, instance.c.number, instance.c.source_ae,
+)  # fmt: skip
+JOINED = instance.join(study, study.c.study_uid == instance.c.study_uid).join(
+    series, (series.c.study_uid == instance.c.study_uid) & (series.c.series_uid == instance.c.series_uid)
+)
+# A statement takes a bounded number of parameters (SQLite 32,766, PostgreSQL 65,535).
+CHUNK = 500
+
+
+def chunks(values: Iterable[str]) -> Iterable[list[str]]:
+    """Split a list of keys into pieces that one statement takes."""
+    whole = list(values)
+    return (whole[i : i + CHUNK] for i in range(0, len(whole), CHUNK))
+
+
+def insert_new(tx: Tx, table: Table, values: list[dict[str, Any]]) -> None:
+    """Insert rows; those whose key is taken, by another transaction perhaps, are left out without an error."""
+    if not values:
+        return
+    kind = postgresql.insert(table) if tx.dialect == "postgresql" else sqlite.insert(table)
+    tx.execute(kind.on_conflict_do_nothing(), values)
+
+
+def known_instances(tx: Tx, uids: Iterable[str]) -> dict[str, Any]:
+    """Study, series, digest, place and rejection of those instances that are stored, by SOP Instance UID."""
+    found: dict[str, Any] = {}
+    for some in chunks(uids):
+        statement = select(instance).where(instance.c.sop_instance_uid.in_(some))
+        found.update((row.sop_instance_uid, row) for row in tx.execute(statement))
+    return found
+
+
+def patients_by_id(tx: Tx, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Any]:
+    """Patients by (Patient ID, issuer)."""
+    wanted = set(keys)
+    statement = select(patient).where(patient.c.patient_id.in_(sorted({k[0] for k in wanted})))
+    return {key: row for row in tx.execute(statement) if (key := (row.patient_id, row.issuer)) in wanted}
+
+
+def studies_by_uid(tx: Tx, uids: Iterable[str], *, lock: bool = False) -> dict[str, Any]:
+    """Studies by UID; ``lock`` keeps them for this transaction, in one order, so that two writers cannot deadlock."""
+    found: dict[str, Any] = {}
+    for some in chunks(sorted(set(uids))):
+        statement = select(study).where(study.c.study_uid.in_(some)).order_by(study.c.study_uid)
+        found.update((row.study_uid, row) for row in tx.execute(statement.with_for_update() if lock else statement))
+    return found
+
+
+def series_by_key(tx: Tx, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Any]:
+    """Series by (study UID, series UID)."""
+    wanted = set(keys)
+    statement = select(series).where(series.c.study_uid.in_(sorted({k[0] for k in wanted})))
+    return {key: row for row in tx.execute(statement) if (key := (row.study_uid, row.series_uid)) in wanted}
+
+
+def change_study(tx: Tx, study_uid: str, **values: Any) -> None:
+    """Set columns of a study."""
+    tx.execute(update(study).where(study.c.study_uid == study_uid).values(**values))
+
+
+def add_to_study(tx: Tx, study_uid: str, *, size_bytes: int, instance_count: int, series_count: int, **values: Any) -> None:
+    """Add to a study's counts and set other columns."""
+    added = {
+        "size_bytes": study.c.size_bytes + size_bytes,
+        "instance_count": study.c.instance_count + instance_count,
+        "series_count": study.c.series_count + series_count,
+    }
+    tx.execute(update(study).where(study.c.study_uid == study_uid).values(**added, **values))
+
+
+def add_to_series(tx: Tx, key: tuple[str, str], *, size_bytes: int, instance_count: int, **values: Any) -> None:
+    """Add to a series' counts and set other columns."""
+    statement = update(series).where(series.c.study_uid == key[0], series.c.series_uid == key[1])
+    added = {"size_bytes": series.c.size_bytes + size_bytes, "instance_count": series.c.instance_count + instance_count}
+    tx.execute(statement.values(**added, **values))
+
+
+def change_series(tx: Tx, key: tuple[str, str], **values: Any) -> None:
+    """Set columns of a series."""
+    tx.execute(update(series).where(series.c.study_uid == key[0], series.c.series_uid == key[1]).values(**values))
+
+
+def count_visible(tx: Tx, study_uid: str) -> dict[str, tuple[int, int, int]]:
+    """Per series of a study: instances, bytes, and those of them that are not rejected."""
+    i = instance.c
+    shown = func.sum(func.coalesce((i.rejection_id == "").cast(Integer), 0))
+    statement = select(i.series_uid, func.count(), func.sum(i.length_bytes), shown).where(i.study_uid == study_uid).group_by(i.series_uid)
+    return {row[0]: (row[1], int(row[2]), int(row[3])) for row in tx.execute(statement)}
+
+
+def refs(
+    tx: Tx,
+    scope: Scope,
+    *,
+    study_uids: Sequence[str] = (),
+    series_uids: Sequence[str] = (),
+    sop_instance_uids: Sequence[str] = (),
+    patient_keys: Sequence[tuple[str, str]] = (),
+    include_rejected: bool = False,
+) -> list[InstanceRef]:
+    """The visible instances that meet all that is given, by study, series and instance number."""
+    statement = select(*REF_COLUMNS).select_from(JOINED).where(scope.condition(study.c.site_id))
+    lists = ((instance.c.study_uid, study_uids), (instance.c.series_uid, series_uids), (instance.c.sop_instance_uid, sop_instance_uids))
+    for column, values in lists:
+        if values:
+            statement = statement.where(column.in_(values))
+    if patient_keys:
+        statement = statement.where(study.c.patient_id.in_([p for p, _ in patient_keys]))
+        issuers = [i for _, i in patient_keys if i]
+        if issuers:
+            statement = statement.where(study.c.issuer.in_(issuers))
+    if not include_rejected:
+        statement = statement.where(instance.c.rejection_id == "")
+    i = instance.c
+    ordered = statement.order_by(i.study_uid, series.c.number, i.series_uid, i.number, i.sop_instance_uid)
+    return [InstanceRef(*row) for row in tx.execute(ordered)]
+
+
+def all_places(tx: Tx, after: str, limit: int) -> list[Any]:
+    """Stored instances in the order of their UIDs, for scrubbing: (uid, blob_key, offset, length_bytes, dataset_offset, digest)."""
+    i = instance.c
+    statement = select(i.sop_instance_uid, i.study_uid, i.blob_key, i.offset, i.length_bytes, i.dataset_offset, i.digest)
+    return list(tx.execute(statement.where(i.sop_instance_uid > after).order_by(i.sop_instance_uid).limit(limit)))
+
+
+def blob_keys(tx: Tx) -> set[str]:
+    """All blob keys that instances refer to."""
+    return set(tx.execute(select(instance.c.blob_key).distinct()).scalars())
+
+
+def set_quiet(tx: Tx, study_uids: Iterable[str], due_at: str) -> None:
+    """Start the quiet time of studies again."""
+    uids = sorted(set(study_uids))
+    existing: set[str] = set()
+    for some in chunks(uids):
+        tx.execute(update(quiet).where(quiet.c.study_uid.in_(some)).values(due_at=due_at))
+        existing |= set(tx.execute(select(quiet.c.study_uid).where(quiet.c.study_uid.in_(some))).scalars())
+    insert_new(tx, quiet, [{"study_uid": uid, "due_at": due_at} for uid in uids if uid not in existing])
+
+
+def take_due(tx: Tx, now: str, limit: int) -> list[str]:
+    """Studies whose quiet time is over, locked for this transaction."""
+    statement = select(quiet.c.study_uid).where(quiet.c.due_at <= now).order_by(quiet.c.due_at).limit(limit)
+    return list(tx.execute(statement.with_for_update(skip_locked=True)).scalars())
+
+
+def clear_quiet(tx: Tx, study_uids: Iterable[str]) -> None:
+    """Forget the quiet time of studies that have settled."""
+    for some in chunks(study_uids):
+        tx.execute(quiet.delete().where(quiet.c.study_uid.in_(some)))
+
+
+def unsettled(tx: Tx) -> list[Any]:
+    """Studies that have not settled since they last grew: (study_uid, site_id, instance_count)."""
+    s = study.c
+    return list(tx.execute(select(s.study_uid, s.site_id, s.instance_count).where(s.settled_at < s.received_last_at)))
+
+
+def totals(tx: Tx) -> dict[str, int]:
+    """Number of patients, studies, series and instances."""
+    tables = (("patients", patient), ("studies", study), ("series", series), ("instances", instance))
+    return {name: int(tx.execute(select(func.count()).select_from(table)).scalar_one()) for name, table in tables}
+
+
+def insert_instances(tx: Tx, values: list[dict[str, Any]]) -> None:
+    """Insert instance rows; an existing UID is an error that the caller's savepoint takes back."""
+    tx.execute(insert(instance), values)

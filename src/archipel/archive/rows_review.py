@@ -1,0 +1,156 @@
+"""SQL of what people review: conflicts and rejections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Column, Index, Integer, String, Table, Text, UniqueConstraint, func, insert, select, update
+
+from archipel.archive.model import InstanceRef
+from archipel.archive.rows import JOINED, REF_COLUMNS, Values, chunks, insert_new, instance, series, study
+from archipel.kit.database import Tx
+from archipel.kit.rows import metadata
+from archipel.kit.scope import Scope
+
+conflict = Table(
+    "archive_conflict",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("kind", String(30), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("study_uid", String(64), nullable=False),
+    Column("sop_instance_uid", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("site_id", String(64), nullable=False),
+    Column("source_ae", String(16), nullable=False),
+    Column("archived", Values, nullable=False),
+    Column("received", Values, nullable=False),
+    Column("kept", Values, nullable=False),
+    Column("found_at", String(27), nullable=False),
+    Column("action", String(30), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("resolved_by", String(64), nullable=False),
+    Column("resolved_at", String(27), nullable=False),
+    UniqueConstraint("kind", "study_uid", "sop_instance_uid", "digest"),
+    Index(None, "state", "found_at"),
+    Index(None, "study_uid"),
+)
+
+rejection = Table(
+    "archive_rejection",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("study_uid", String(64), nullable=False),
+    Column("site_id", String(64), nullable=False),
+    Column("code", String(16), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("note_uid", String(64), nullable=False),
+    Column("instance_count", Integer, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("at", String(27), nullable=False),
+    Column("revoked_by", String(64), nullable=False),
+    Column("revoked_at", String(27), nullable=False),
+    Index(None, "study_uid"),
+    UniqueConstraint("study_uid", "note_uid"),
+)
+
+
+def add_conflict(tx: Tx, values: dict[str, Any]) -> bool:
+    """Insert a conflict; False when the same one is known."""
+    c = conflict.c
+    same = select(c.id).where(*(c[name] == values[name] for name in ("kind", "study_uid", "sop_instance_uid", "digest")))
+    if tx.execute(same).first():
+        return False
+    insert_new(tx, conflict, [values])
+    return True
+
+
+def conflicts(
+    tx: Tx, scope: Scope, *, state: str = "", study_uid: str = "", conflict_id: str = "", limit: int = 200, offset: int = 0
+) -> list[Any]:
+    """Conflicts that the scope shows, newest first, narrowed by what is not empty."""
+    statement = _narrowed(select(conflict), scope, state, study_uid, conflict_id)
+    return list(tx.execute(statement.order_by(conflict.c.found_at.desc(), conflict.c.id).limit(limit).offset(offset)))
+
+
+def count_conflicts(tx: Tx, scope: Scope, *, state: str = "", study_uid: str = "") -> int:
+    """How many there are."""
+    return int(tx.execute(_narrowed(select(func.count()).select_from(conflict), scope, state, study_uid, "")).scalar_one())
+
+
+def _narrowed(statement: Any, scope: Scope, state: str, study_uid: str, conflict_id: str) -> Any:
+    statement = statement.where(scope.condition(conflict.c.site_id))
+    for column, value in ((conflict.c.state, state), (conflict.c.study_uid, study_uid), (conflict.c.id, conflict_id)):
+        if value:
+            statement = statement.where(column == value)
+    return statement
+
+
+def change_conflict(tx: Tx, conflict_id: str, **values: Any) -> None:
+    """Set columns of a conflict."""
+    tx.execute(update(conflict).where(conflict.c.id == conflict_id).values(**values))
+
+
+def kept_keys(tx: Tx) -> set[str]:
+    """Blob keys of contents that were kept aside."""
+    return {kept["blob_key"] for kept in tx.execute(select(conflict.c.kept)).scalars() if kept.get("blob_key")}
+
+
+def archived_attributes(tx: Tx, sop_instance_uid: str) -> dict[str, str]:
+    """All indexed attributes of a stored instance, of every level."""
+    statement = select(study.c.attributes, series.c.attributes, instance.c.attributes).select_from(JOINED)
+    row = tx.execute(statement.where(instance.c.sop_instance_uid == sop_instance_uid)).first()
+    return {**row[0], **row[1], **row[2]} if row else {}
+
+
+def studies_with_class(tx: Tx, sop_class_uid: str) -> list[str]:
+    """Studies that hold an instance of a class."""
+    return list(tx.execute(select(instance.c.study_uid).where(instance.c.sop_class_uid == sop_class_uid).distinct()).scalars())
+
+
+def refs_of_class(tx: Tx, study_uid: str, sop_class_uid: str) -> list[InstanceRef]:
+    """A study's instances of one class, rejected ones too."""
+    statement = select(*REF_COLUMNS).select_from(JOINED)
+    found = tx.execute(statement.where(instance.c.study_uid == study_uid, instance.c.sop_class_uid == sop_class_uid))
+    return [InstanceRef(*row) for row in found]
+
+
+def swap_instance(tx: Tx, sop_instance_uid: str, values: dict[str, Any]) -> None:
+    """Replace the columns of an instance row."""
+    tx.execute(update(instance).where(instance.c.sop_instance_uid == sop_instance_uid).values(**values))
+
+
+def add_rejection(tx: Tx, values: dict[str, Any]) -> None:
+    """Insert a rejection."""
+    tx.execute(insert(rejection).values(**values))
+
+
+def rejections(tx: Tx, study_uid: str) -> list[Any]:
+    """The rejections of a study that stand, newest first."""
+    r = rejection.c
+    return list(tx.execute(select(rejection).where(r.study_uid == study_uid, r.revoked_at == "").order_by(r.at.desc())))
+
+
+def rejection_of_note(tx: Tx, study_uid: str, note_uid: str) -> Any | None:
+    """The rejection that a note made, standing or revoked."""
+    r = rejection.c
+    return tx.execute(select(rejection).where(r.study_uid == study_uid, r.note_uid == note_uid)).first()
+
+
+def revoke(tx: Tx, rejection_id: str, by: str, at: str) -> None:
+    """Mark a rejection as taken back and show its instances again."""
+    tx.execute(update(rejection).where(rejection.c.id == rejection_id).values(revoked_by=by, revoked_at=at))
+    tx.execute(update(instance).where(instance.c.rejection_id == rejection_id).values(rejection_id=""))
+
+
+def hide_instances(tx: Tx, rejection_id: str, study_uid: str, series_uid: str, uids: Iterable[str]) -> int:
+    """Put instances under a rejection; all of the study or series when ``uids`` is empty. Those under another stay there."""
+    i = instance.c
+    base = update(instance).where(i.study_uid == study_uid, i.rejection_id == "")
+    if series_uid:
+        base = base.where(i.series_uid == series_uid)
+    listed = list(uids)
+    if not listed:
+        return tx.execute(base.values(rejection_id=rejection_id)).rowcount
+    return sum(tx.execute(base.where(i.sop_instance_uid.in_(some)).values(rejection_id=rejection_id)).rowcount for some in chunks(listed))
