@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 
 from tests import servers
+from tests.platform import Platform
 
 
 @pytest.fixture(scope="session")
@@ -94,3 +96,21 @@ def dcmtk() -> servers.Dcmtk:
     """DCMTK's command-line tools."""
     servers.program("echoscu", peer="dcmtk")
     return servers.Dcmtk()
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Platform]:
+    """The platform on its embedded default, not yet started: ``platform.start()``."""
+    made = Platform(tmp_path)
+    yield made
+    if made.process is not None:
+        made.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def platform_on(backend: servers.Backend, tmp_path: Path) -> Iterator[Platform]:
+    """The same on each back end in turn."""
+    made = Platform(tmp_path, backend.environment)
+    yield made
+    if made.process is not None:
+        made.stop(signal.SIGKILL)

@@ -18,6 +18,7 @@ ceph-common         (the S3 server)
 strace              the order of sync and acknowledgement
 fonts-dejavu-core   text in five scripts on the screens
 fonts-noto-core     (text on the screens)
+curl                waiting for a server in shell scripts
 procps              process trees in the fault tests
 '
 missing=$(echo "$packages" | while read -r name _; do

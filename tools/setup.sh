@@ -33,8 +33,8 @@ make_venv() {
   "$python" -m venv --clear "$venv"
 }
 
-pip_install() {
-  PIP_DISABLE_PIP_VERSION_CHECK=1 "$venv/bin/pip" install --quiet --no-input "$@" < /dev/null
+pip_install() { # quiet twice: the first still repeats what a machine says about its mirrors
+  PIP_DISABLE_PIP_VERSION_CHECK=1 "$venv/bin/pip" install -qq --no-input "$@" < /dev/null
 }
 
 install_python() { # lock file
