@@ -10,13 +10,14 @@ import pytest
 from tests.house.rules import REPOSITORY
 
 REGISTRY = re.compile(
-    r"\b(pypi\.org|files\.pythonhosted\.org|registry\.(npmjs\.org|yarnpkg\.com)|test\.pypi\.org|deb\.debian\.org)"  # house: allow
+    r"\b(pypi\.org|files\.pythonhosted\.org|registry\.(npmjs\.org|yarnpkg\.com)|test\.pypi\.org|deb\.debian\.org)"
     r"|--(extra-)?index-url|--find-links|--trusted-host|^registry\s*=|\.whl(#|\b.*--hash)|://[^\s\"']+\.tgz",
     re.MULTILINE,
 )
 MACHINE = re.compile(r"(?<![\w./~-])/(home|Users)/\w+/|(?<![\w./~-])/(root|work)/\w")
 ALLOWED = {
     "hatch_build.py": "OHIF's own release, by digest",
+    "tests/house/test_repository.py": "the patterns themselves",
 }
 """Files that name the one address that they need."""
 
@@ -25,8 +26,6 @@ def complaints(name: str, text: str) -> list[str]:
     """What a tracked text file may not contain, as ``path:line: text``."""
     found = []
     for number, line in enumerate(text.splitlines(), 1):
-        if "house: allow" in line:
-            continue
         if (REGISTRY.search(line) and name not in ALLOWED) or MACHINE.search(line):
             found.append(f"{name}:{number}: {line.strip()[:120]}")
     return found
@@ -52,11 +51,11 @@ def test_no_registry_and_no_path_of_a_machine() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "--index-url https://example.invalid/simple",
-        '"resolved": "https://registry.npmjs.org/a/-/a-1.tgz",',  # house: allow
-        "source = https://files.pythonhosted.org/x",  # house: allow
-        "cd /home/someone/archipel",  # house: allow
-        "DATA=/work/data",  # house: allow
+        "--index-url somewhere",
+        '"resolved": "https://somewhere/a-1.' + 'tgz",',
+        "source = files." + "pythonhosted.org/x",
+        "cd /home/" + "someone/archipel",
+        "DATA=/" + "work/data",
     ],
 )
 def test_what_may_not_stand_there_is_found(line: str) -> None:
