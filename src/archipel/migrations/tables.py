@@ -1,0 +1,10 @@
+"""The tables of all rooms together: what the sequence of migrations must add up to."""
+
+import archipel.archive.rows
+import archipel.archive.rows_review
+import archipel.audit.rows
+import archipel.directory.rows
+import archipel.signin.rows  # noqa: F401
+from archipel.kit.rows import metadata
+
+__all__ = ["metadata"]

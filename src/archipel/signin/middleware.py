@@ -1,0 +1,110 @@
+"""The middleware before every HTTP door: it names the actor or answers 401, before a byte of the body is read."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from archipel.kit.actor import Actor
+from archipel.kit.database import Database
+from archipel.kit.ids import new_id
+from archipel.signin.sessions import actor_of_session, actor_of_token
+
+SESSION_COOKIE = "archipel_session"
+CSRF_COOKIE = "archipel_csrf"
+CSRF_HEADER = "x-archipel-csrf"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# While a one-time password is still to be changed, a browser session can do this and nothing else.
+BEFORE_PASSWORD_CHANGE = frozenset({"/api/v1/session", "/api/v1/session/password"})
+
+
+def actor_of(request: Request) -> Actor:
+    """The actor that the middleware put on the request."""
+    actor: Actor = request.scope["state"]["actor"]
+    return actor
+
+
+class SignInMiddleware:
+    """Guards the paths under ``guarded``, except those in ``open_paths`` (exact, with method) that must answer anyone.
+
+    A bearer token in the Authorization header serves scripts; a cookie serves browsers, and a request by cookie that changes
+    something must repeat the session's CSRF value in a header.
+    """
+
+    def __init__(self, app: ASGIApp, *, database: Database, guarded: tuple[str, ...], open_paths: frozenset[tuple[str, str]]) -> None:
+        self._app = app
+        self._database = database
+        self._guarded = guarded
+        self._open = open_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope.setdefault("state", {})["http_request_id"] = new_id()
+        path, method = scope["path"], scope["method"]
+        guarded = any(path == p or path.startswith(p + "/") for p in self._guarded) and (method, path) not in self._open
+        if not guarded:
+            await self._app(scope, receive, send)
+            return
+        answer = await asyncio.to_thread(self._identify, scope)
+        if answer is not None:
+            await answer(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _identify(self, scope: Scope) -> JSONResponse | None:
+        """Put the actor on the scope, or give the answer that refuses."""
+        headers = dict(scope["headers"])
+        address = scope["client"][0] if scope.get("client") else ""
+        authorization = headers.get(b"authorization", b"").decode("latin-1")
+        if authorization:
+            kind, _, secret = authorization.partition(" ")
+            if kind.lower() == "bearer":
+                with self._database.read() as tx:
+                    actor = actor_of_token(tx, secret.strip(), address)
+                if actor is not None:
+                    scope["state"]["actor"] = actor
+                    return None
+            return _refuse(scope, 401, "not-signed-in", "This token is not known or has ended.")
+        secret = _cookie(headers.get(b"cookie", b""), SESSION_COOKIE)
+        if not secret:
+            return _refuse(scope, 401, "not-signed-in", "Sign in first, or send a bearer token.")
+        with self._database.read() as tx:
+            found = actor_of_session(tx, secret, address)
+        if found is None:
+            return _refuse(scope, 401, "session-ended", "Your session has ended; sign in again.")
+        actor, csrf, must_change = found
+        sent = headers.get(CSRF_HEADER.encode(), b"").decode("latin-1")
+        if scope["method"] not in SAFE_METHODS and not _same_origin(headers) and not secrets.compare_digest(sent.encode(), csrf.encode()):
+            return _refuse(scope, 403, "csrf", "The request does not carry the session's CSRF value.")
+        if must_change and scope["path"] not in BEFORE_PASSWORD_CHANGE:
+            return _refuse(scope, 403, "password-change-due", "Choose a new password first.")
+        scope["state"].update(actor=actor, session_secret=secret)
+        return None
+
+
+def _same_origin(headers: dict[bytes, bytes]) -> bool:
+    """A browser's word that the request comes from our own pages; OHIF stores its reports without knowing of our CSRF value."""
+    return headers.get(b"sec-fetch-site") == b"same-origin"
+
+
+def _cookie(header: bytes, name: str) -> str:
+    try:
+        morsel = SimpleCookie(header.decode("latin-1")).get(name)
+    except CookieError:
+        return ""
+    return morsel.value if morsel else ""
+
+
+def _refuse(scope: Scope, status: int, code: str, public: str) -> JSONResponse:
+    kind = "not_signed_in" if status == 401 else "not_allowed"
+    body: dict[str, Any] = {"kind": kind, "code": code, "public": public, "field": "", "http_request_id": scope["state"]["http_request_id"]}
+    headers = {"WWW-Authenticate": 'Bearer realm="archipel"'} if status == 401 else {}
+    return JSONResponse({"error": body}, status_code=status, headers=headers)

@@ -1,0 +1,105 @@
+"""SQL of signing in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, Index, Integer, String, Table, delete, func, insert, select, update
+
+from archipel.kit.database import Tx
+from archipel.kit.rows import metadata
+
+session = Table(
+    "signin_session",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("account_id", String(32), nullable=False),
+    Column("csrf", String(64), nullable=False),
+    Column("created_at", String(27), nullable=False),
+    Column("expires_at", String(27), nullable=False),
+    Index(None, "account_id"),
+)
+
+token = Table(
+    "signin_token",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("account_id", String(32), nullable=False),
+    Column("scope", String(200), nullable=False),
+    Column("created_at", String(27), nullable=False),
+    Column("expires_at", String(27), nullable=False),
+    Index(None, "account_id"),
+)
+
+attempt = Table(
+    "signin_attempt",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("login", String(64), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("at", String(27), nullable=False),
+    Column("count", Integer, nullable=False),
+    Index(None, "login", "at"),
+    Index(None, "address", "at"),
+)
+
+
+def add_session(tx: Tx, **values: Any) -> None:
+    """Insert a session."""
+    tx.execute(insert(session).values(**values))
+
+
+def get_session(tx: Tx, digest: str, now: str) -> Any | None:
+    """A session that has not expired."""
+    return tx.execute(select(session).where(session.c.digest == digest, session.c.expires_at > now)).first()
+
+
+def extend_session(tx: Tx, digest: str, expires_at: str) -> None:
+    """Move a session's end."""
+    tx.execute(update(session).where(session.c.digest == digest).values(expires_at=expires_at))
+
+
+def end_session(tx: Tx, digest: str) -> None:
+    """Remove a session."""
+    tx.execute(delete(session).where(session.c.digest == digest))
+
+
+def end_all(tx: Tx, account_id: str) -> None:
+    """Remove every session and token of an account."""
+    for table in (session, token):
+        tx.execute(delete(table).where(table.c.account_id == account_id))
+
+
+def add_token(tx: Tx, **values: Any) -> None:
+    """Insert a token."""
+    tx.execute(insert(token).values(**values))
+
+
+def get_token(tx: Tx, digest: str, now: str) -> Any | None:
+    """A token that has not expired."""
+    return tx.execute(select(token).where(token.c.digest == digest, token.c.expires_at > now)).first()
+
+
+def sweep(tx: Tx, now: str, attempts_before: str) -> None:
+    """Remove what has expired."""
+    for table in (session, token):
+        tx.execute(delete(table).where(table.c.expires_at <= now))
+    tx.execute(delete(attempt).where(attempt.c.at < attempts_before))
+
+
+def add_attempt(tx: Tx, **values: Any) -> None:
+    """Note a failed attempt."""
+    tx.execute(insert(attempt).values(count=1, **values))
+
+
+def failed_attempts(tx: Tx, *, login: str, address: str, since: str) -> tuple[int, int]:
+    """Failed attempts since an instant: for the login, and from the address."""
+    a = attempt.c
+    counted = select(func.count()).select_from(attempt)
+    by_login = tx.execute(counted.where(a.login == login, a.at > since)).scalar_one()
+    return by_login, tx.execute(counted.where(a.address == address, a.at > since)).scalar_one()
+
+
+def clear_attempts(tx: Tx, login: str) -> None:
+    """Forget the failed attempts of a login."""
+    tx.execute(delete(attempt).where(attempt.c.login == login))

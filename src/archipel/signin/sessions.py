@@ -1,0 +1,121 @@
+"""Sessions and tokens: secrets leave once, only their digests are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from archipel import audit, directory
+from archipel.directory import Account
+from archipel.kit.actor import Actor
+from archipel.kit.clock import to_text
+from archipel.kit.database import Database, Tx
+from archipel.kit.errors import LimitReached, NotAllowed
+from archipel.kit.ids import new_id
+from archipel.signin import rows
+
+THROTTLE_S = 900
+FAILED_PER_LOGIN_MAX = 8
+FAILED_PER_ADDRESS_MAX = 60
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session that was opened: the cookie's secret and the value that state-changing requests must repeat."""
+
+    account: Account
+    secret: str
+    csrf: str
+
+
+def sign_in(database: Database, login: str, password: str, address: str, *, hours: int) -> Session:
+    """Open a session. NotAllowed for a wrong login or password (never which), LimitReached after too many failures."""
+    with database.read() as tx:
+        since = to_text(tx.now() - timedelta(seconds=THROTTLE_S))
+        by_login, by_address = rows.failed_attempts(tx, login=login[:64], address=address, since=since)
+    if by_login >= FAILED_PER_LOGIN_MAX or by_address >= FAILED_PER_ADDRESS_MAX:
+        raise LimitReached("Too many failed sign-ins; wait a quarter of an hour, or ask an administrator.", code="throttled")
+    with database.write() as tx:
+        account = directory.authenticate(tx, login, password)
+        if account is None:
+            rows.add_attempt(tx, id=new_id(), login=login[:64], address=address, at=to_text(tx.now()))
+            actor = Actor("account", "unknown", login[:64], address=address)
+            audit.record(tx, actor, "signin.sign_in", outcome=audit.Outcome.REFUSED)
+        else:
+            rows.clear_attempts(tx, login)
+            session = _open(tx, account, hours)
+            audit.record(tx, actor_for(account, address), "signin.sign_in")
+    if account is None:
+        raise NotAllowed("The login or the password is not right.", code="wrong-credentials")
+    return session
+
+
+def _open(tx: Tx, account: Account, hours: int) -> Session:
+    secret, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
+    now = tx.now()
+    rows.sweep(tx, to_text(now), to_text(now - timedelta(seconds=THROTTLE_S)))
+    rows.add_session(
+        tx,
+        digest=_digest(secret),
+        account_id=account.id,
+        csrf=csrf,
+        created_at=to_text(now),
+        expires_at=to_text(now + timedelta(hours=hours)),
+    )
+    return Session(account, secret, csrf)
+
+
+def sign_out(tx: Tx, secret: str) -> None:
+    """Close the session that this cookie opened."""
+    rows.end_session(tx, _digest(secret))
+
+
+def sign_out_everywhere(tx: Tx, account_id: str) -> None:
+    """Close every session and token of an account: it was disabled, or its password was reset."""
+    rows.end_all(tx, account_id)
+
+
+def actor_of_session(tx: Tx, secret: str, address: str) -> tuple[Actor, str, bool] | None:
+    """The actor behind a session cookie, its CSRF value, and whether a new password is due; None when the session is over."""
+    row = rows.get_session(tx, _digest(secret), to_text(tx.now()))
+    account = directory.account_of(tx, row.account_id) if row else None
+    if row is None or account is None or not account.active:
+        return None
+    return actor_for(account, address), row.csrf, account.must_change_password
+
+
+def issue_token(tx: Tx, actor: Actor, login: str, *, hours: int = 24, scope: str = "") -> str:
+    """A bearer token for an account; it ends after ``hours`` or when the account is disabled."""
+    account = directory.account_named(tx, login)
+    if not account.active:
+        raise NotAllowed(f"The account {login} is disabled.", code="account-disabled")
+    secret = "ak_" + secrets.token_urlsafe(32)
+    now = tx.now()
+    rows.add_token(
+        tx,
+        digest=_digest(secret),
+        account_id=account.id,
+        scope=scope,
+        created_at=to_text(now),
+        expires_at=to_text(now + timedelta(hours=hours)),
+    )
+    audit.record(tx, actor, "signin.issue_token", object_id=login, hours=hours)
+    return secret
+
+
+def actor_of_token(tx: Tx, secret: str, address: str) -> Actor | None:
+    """The actor behind a bearer token; None when it is unknown or over."""
+    row = rows.get_token(tx, _digest(secret), to_text(tx.now()))
+    account = directory.account_of(tx, row.account_id) if row else None
+    return actor_for(account, address) if account and account.active else None
+
+
+def actor_for(account: Account, address: str) -> Actor:
+    """An account as the author of acts."""
+    return Actor("account", account.login, account.name, account.role, account.site_id, address)
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
