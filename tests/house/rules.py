@@ -22,6 +22,8 @@ NO_ROOMS = {"migrations", "static"}
 BROAD_EXCEPTS = {
     "kit/feed.py": 4,  # the follower runner
     "kit/jobs.py": 2,  # the job worker
+    "archive/receiver.py": 2,  # the receiving loop: senders wait for an outcome, whatever went wrong
+    "dimse/door.py": 2,  # the door loop: one per connection, one per message
 }
 """Where everything may be caught, and how often."""
 
@@ -84,7 +86,12 @@ def imported(tree: ast.AST) -> Iterator[tuple[ast.stmt, str, str]]:
 
 
 def front_doors_only(source: Source) -> list[str]:
-    """From outside a room: ``from archipel import room`` or its ``changes``; modules of the ground may be named."""
+    """From outside a room: ``from archipel import room``, its ``changes``, or a type by its name; modules of the ground may be named.
+
+    ``migrations`` gathers the tables of all rooms.
+    """
+    if source.room == "migrations":
+        return []
     complaints = []
     for node, module, name in imported(source.tree):
         parts = module.split(".")
@@ -93,7 +100,8 @@ def front_doors_only(source: Source) -> list[str]:
         room, inside = parts[1], [*parts[2:], name]
         if room == source.room or room in GROUND or not (PACKAGE / room).is_dir() or room in NO_ROOMS:
             continue
-        if inside[0] != "changes":
+        type_by_name = len(inside) == 1 and inside[0][:1].isupper()
+        if inside[0] != "changes" and not type_by_name:
             complaints.append(source.complaint(node, f"reaches into {room}: use its front door, `from archipel import {room}`"))
     return complaints
 
@@ -224,6 +232,8 @@ def lengths(source: Source, *, long_files: dict[str, int] | None = None, long_fu
     """Files to 400 lines, functions to 60, a front door to 40. What is longer stands in the ratchet with its length, which only falls."""
     long_files = LONG_FILES if long_files is None else long_files
     long_functions = LONG_FUNCTIONS if long_functions is None else long_functions
+    if source.name.startswith("migrations/versions/"):
+        return []  # a list of operations, written once
     line_count = len(source.text.splitlines())
     complaints = []
     limit = FRONT_DOOR_LINES_MAX if re.fullmatch(r"\w+/__init__\.py", source.name) else FILE_LINES_MAX

@@ -14,6 +14,7 @@ BROKEN = {
     rules.front_doors_only: [
         ("dicomweb/find.py", "from archipel.archive import find\n"),
         ("dicomweb/find.py", "from archipel.archive.find import find\n"),
+        ("dicomweb/find.py", "from archipel.archive.model import Query\n"),
         ("dicomweb/find.py", "import archipel.archive.rows\n"),
     ],
     rules.imports_at_the_top: [("archive/find.py", "def find():\n    from archipel import sharing\n")],
@@ -49,6 +50,7 @@ BROKEN = {
 }
 SOUND = [
     ("dicomweb/find.py", "from archipel import archive\nfrom archipel.kit.errors import Invalid\nfrom archipel.dicom import pdu\n"),
+    ("dimse/store.py", "from archipel.archive import Fate, Outcome\n"),
     ("dose/follow.py", "from archipel.archive.changes import InstanceStored\nfrom archipel.archive import changes\n"),
     ("archive/rows.py", "from sqlalchemy import Table\nstudy = Table('archive_study', metadata)\ndef f(tx):\n    tx.execute(1)\n"),
     ("archive/find.py", "from archipel.archive.rows import study\ntry:\n    find()\nexcept Exception:\n    tidy()\n    raise\n"),
