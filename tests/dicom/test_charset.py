@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from archipel.dicom import charset
 
 EXAMPLES = [  # PS3.5 H.3.1, H.3.2, I.2, J.1, J.2, K.2 and others of the table C.12-2
-    ("\\ISO 2022 IR 87", b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B", "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+    (
+        "\\ISO 2022 IR 87",
+        b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B",
+        "Yamada^Tarou=山田^太郎=やまだ^たろう",
+    ),
     ("ISO 2022 IR 13\\ISO 2022 IR 87", b"\xd4\xcf\xc0\xde^\xc0\xdb\xb3=\x1b$B;3ED\x1b(J^\x1b$BB@O:\x1b(J", "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎"),
     ("\\ISO 2022 IR 149", b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7", "Hong^Gildong=洪^吉洞"),
     ("ISO_IR 192", "Wang^XiaoDong=王^小東".encode(), "Wang^XiaoDong=王^小東"),
@@ -37,7 +41,10 @@ def test_a_set_that_has_no_form_for_the_text_says_so() -> None:
             charset.encode("Łódź 山田 ﾔﾏ", declared)
 
 
-@given(raw=st.binary(max_size=60), declared=st.sampled_from([e[0] for e in EXAMPLES] + ["ISO_IR 9", "x\\y", "\\ISO 2022 IR 58", "ISO 2022 IR 159"]))
+@given(
+    raw=st.binary(max_size=60),
+    declared=st.sampled_from([e[0] for e in EXAMPLES] + ["ISO_IR 9", "x\\y", "\\ISO 2022 IR 58", "ISO 2022 IR 159"]),
+)
 def test_reading_never_fails(raw: bytes, declared: str) -> None:
     text, exact = charset.decode(raw, declared, "PN")
     assert isinstance(text, str)

@@ -59,11 +59,11 @@ def pydicom_values(ds: Dataset, tags: list[int]) -> list[str] | None:
     value = ds[tags[0]].value
     if len(tags) > 1:
         found = [pydicom_values(item, tags[1:]) for item in value or []]
-        return sum((one for one in found if one is not None), []) if any(one is not None for one in found) else None
+        return [text for one in found for text in one or []] if any(one is not None for one in found) else None
     if value is None or value == "":
         return []
     many = value if isinstance(value, (list, pydicom.multival.MultiValue)) else [value]
-    return [str(one).strip(" \0").rstrip("=") for one in many]
+    return [str(one).strip(" \0").rstrip("=" if isinstance(one, pydicom.valuerep.PersonName) else "") for one in many]
 
 
 def same(ours: tuple[str, ...], theirs: list[str]) -> bool:
@@ -226,7 +226,12 @@ def test_five_gigabytes_are_not_read() -> None:
     assert source.taken < 200_000
 
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\\\x00\x1b\x1c\x1d\x1e\x1f\r\n\f\t\v\x85", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=30)
+TEXT = st.text(
+    st.characters(
+        codec="utf-8", exclude_characters="\\\x00\x1b\x1c\x1d\x1e\x1f\r\n\f\t\v\x85", exclude_categories=("Cc", "Cs", "Zl", "Zp")
+    ),
+    max_size=30,
+)
 
 
 @st.composite
@@ -249,6 +254,7 @@ def datasets(draw: st.DrawFn) -> Dataset:
     return ds
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @settings(max_examples=60, deadline=None)
 @given(ds=datasets(), form=st.sampled_from([(True, True), (False, True), (False, False)]))
 def test_generated_datasets_agree_with_pydicom(ds: Dataset, form: tuple[bool, bool]) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 import zlib
 from dataclasses import dataclass
-from struct import Struct
 from typing import Any, BinaryIO
 
 import pydicom.errors
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
+from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
 
 from archipel.dicom import charset, index, uids, walk
 from archipel.kit.errors import Invalid
@@ -27,7 +29,8 @@ REFEREE_BYTES_MAX = 256 * 1024 * 1024
 
 #: What pydicom raises on broken data; TypeError and the like come from its assumptions about types.
 READ_ERRORS = (ValueError, TypeError, KeyError, AttributeError, IndexError, NotImplementedError, OverflowError, EOFError, OSError,
-               ArithmeticError, LookupError, pydicom.errors.InvalidDicomError, pydicom.errors.BytesLengthException)  # fmt: skip
+               ArithmeticError, LookupError, struct.error,
+               pydicom.errors.InvalidDicomError, pydicom.errors.BytesLengthException)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def _walk(source: BinaryIO, explicit: bool, big: bool, notes: list[str]) -> tupl
     window = walk.Window(source)
     raw: _Raw = {}
     prefix: list[str] = [""]
-    for kind, tag, vr, offset, length in walk.tokens(window, _looks_explicit(window.buffer, explicit, big, notes), big, _WANTED):
+    for kind, tag, vr, offset, length in walk.tokens(window, looks_explicit(window.buffer, explicit, big, notes), big, _WANTED):
         if kind == walk.ELEMENT:
             if length > VALUE_BYTES_MAX:
                 notes.append(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is {length} bytes long; the first {VALUE_BYTES_MAX} are indexed")
@@ -112,7 +115,7 @@ def _walk(source: BinaryIO, explicit: bool, big: bool, notes: list[str]) -> tupl
             missing = _missing_pixels(window, offset, length)
             if missing:
                 notes.append(missing)
-            return raw, _element_start(offset, explicit and vr != "UN" or window.read(offset - 8, 2).isalpha())
+            return raw, _element_start(offset, (explicit and vr != "UN") or window.read(offset - 8, 2).isalpha())
     return raw, None
 
 
@@ -137,11 +140,11 @@ def _missing_pixels(window: walk.Window, offset: int, length: int) -> str:
     return "" if window.read(end, 4) == b"\xfe\xff\xdd\xe0" else "pixel data is cut: its end mark is missing"
 
 
-def _looks_explicit(buffer: bytes, explicit: bool, big: bool, notes: list[str]) -> bool:
+def looks_explicit(buffer: bytes, explicit: bool, big: bool, notes: list[str]) -> bool:
     """Whether the dataset is in explicit VR, whatever was declared: some writers declare one and write the other."""
     if big or len(buffer) < 8:
         return explicit
-    group, element = Struct("<HH").unpack_from(buffer)
+    group, element = struct.Struct("<HH").unpack_from(buffer)
     seen = buffer[4:6].decode("latin_1")
     found = seen == walk.vr_of(group << 16 | element) or (explicit and seen.isalpha() and seen.isupper())
     if found != explicit:
@@ -186,16 +189,21 @@ def _collect(ds: Dataset, wanted: dict[int, Any], prefix: str, raw: _Raw, big: b
     for tag, child in wanted.items():
         if tag not in ds:
             continue
-        element = ds.get_item(tag)
+        element: Any = ds.get_item(tag)
         if child is not None:
             value = ds[tag].value
-            if isinstance(value, (list, pydicom.sequence.Sequence)):
-                for item in value:
-                    _collect(item, child, f"{prefix}{tag:08X}.", raw, big)
+            for item in value if isinstance(value, Sequence) else ():
+                _collect(item, child, f"{prefix}{tag:08X}.", raw, big)
+        elif isinstance(element, DataElement) and tag == 0x00080005:  # pydicom has read this one already
+            raw.setdefault("00080005", []).append(("CS", "\\".join(_many(element.value)).encode("latin_1", "replace"), big))
         elif isinstance(element, RawDataElement):
             vr = str(element.VR or walk.vr_of(tag))
             data = bytes(element.value or b"")[:VALUE_BYTES_MAX]
             raw.setdefault(f"{prefix}{tag:08X}", []).append((vr, data, not element.is_little_endian))
+
+
+def _many(value: Any) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, (list, MultiValue)) else [str(value or "")]
 
 
 def _decoded(raw: _Raw, notes: list[str]) -> tuple[dict[str, tuple[str, ...]], str]:
@@ -218,7 +226,7 @@ def _texts(path: str, vr: str, data: bytes, big: bool, character_set: str, notes
     expected = index.BY_PATH[path].vr
     if expected in _NUMBERS:
         code = _NUMBERS.get(vr, _NUMBERS[expected])
-        item = Struct((">" if big else "<") + code)
+        item = struct.Struct((">" if big else "<") + code)
         return [str(item.unpack_from(data, at)[0]) for at in range(0, len(data) - item.size + 1, item.size)][:64]
     if expected in charset.TEXT_VRS:
         text, exact = charset.decode(data, character_set, expected)

@@ -79,7 +79,7 @@ def _is_dataset(head: bytes) -> bool:
             continue
         if walk.vr_of(tag) == head[4:6].decode("latin_1"):
             return True
-        if order == "<" and (tag in walk._VRS or element == 0) and length < 0x10000:
+        if order == "<" and (tag in walk.VRS or element == 0) and length < 0x10000:
             return True
     return False
 
@@ -91,9 +91,9 @@ def _meta(head: bytes, at: int, notes: list[str]) -> tuple[dict[int, str], int]:
     while head[at : at + 2] == (b"\0\x02" if order == ">" else b"\x02\0") and len(head) - at >= 8:
         group, element, length = Struct(order + "HHI").unpack_from(head, at)
         code = head[at + 4 : at + 6]
-        if code in walk._SHORT:
+        if code in walk.VRS_SHORT:
             length, at = Struct(order + "H").unpack_from(head, at + 6)[0], at + 8
-        elif code in walk._LONG and len(head) - at >= 12:
+        elif code in walk.VRS_LONG and len(head) - at >= 12:
             length, at = Struct(order + "I").unpack_from(head, at + 8)[0], at + 12
         else:
             at += 8
@@ -121,11 +121,11 @@ def _shape(head: bytes) -> str:
     if len(head) < 8:
         return ""
     for order in "<", ">":
-        group, element, length = Struct(order + "HHI").unpack_from(head)
-        if 0 < group <= 0x0100 and head[4:6] in walk._VR_TEXT:
+        (group,) = Struct(order + "H").unpack_from(head)
+        if 0 < group <= 0x0100 and head[4:6] in walk.VRS_EXPLICIT:
             return order + "E"
     for order in "<", ">":
-        group, element, length = Struct(order + "HHI").unpack_from(head)
+        group, _, length = Struct(order + "HHI").unpack_from(head)
         if 0 < group <= 0x0100 and (length < 0x100000 or length == walk.UNDEFINED):
             return order + "I"
     return ""

@@ -138,7 +138,8 @@ def datetime_range(text: str) -> tuple[str, str]:
     for dash in (i for i, c in enumerate(text) if c == "-"):
         low, high = text[:dash], text[dash + 1 :]
         if all(not side or _DATETIME.match(side) for side in (low, high)) and (low or high):
-            bounds = (_datetime(low, text, False) if low else DATE_MIN + TIME_MIN, _datetime(high, text, True) if high else DATE_MAX + TIME_MAX)
+            first = _datetime(low, text, False) if low else DATE_MIN + TIME_MIN
+            bounds = (first, _datetime(high, text, True) if high else DATE_MAX + TIME_MAX)
             if bounds[0] > bounds[1]:
                 raise Invalid(f"The range {text!r} ends before it starts", code="bad-range")
             return bounds

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from struct import Struct
 from typing import Any, BinaryIO
 
-from pydicom.datadict import DicomDictionary, RepeatersDictionary, dictionary_VR, private_dictionary_VR
+from pydicom._dicom_dict import DicomDictionary
+from pydicom.datadict import dictionary_VR, private_dictionary_VR
 
 WINDOW_BYTES = 32 * 1024
 ELEMENTS_MAX = 2_000_000
@@ -26,13 +27,13 @@ Wanted = Mapping[int, Any] | None
 UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
-_LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
-_SHORT = {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS",
+VRS_LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+VRS_SHORT = {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS",
           b"ST", b"TM", b"UI", b"UL", b"US"}  # fmt: skip
-_SHORT_TEXT = {vr: vr.decode() for vr in _SHORT}
-_VR_TEXT = {vr: vr.decode() for vr in _LONG | _SHORT}
+_SHORT_TEXT = {vr: vr.decode() for vr in VRS_SHORT}
+VRS_EXPLICIT = {vr: vr.decode() for vr in VRS_LONG | VRS_SHORT}
 _AMBIGUOUS = {"US or SS": "US", "OB or OW": "OW", "US or OW": "OW", "US or SS or OW": "OW"}
-_VRS: dict[int, str] = {tag: _AMBIGUOUS.get(entry[0], entry[0]) for tag, entry in DicomDictionary.items()}
+VRS: dict[int, str] = {tag: _AMBIGUOUS.get(entry[0], entry[0]) for tag, entry in DicomDictionary.items()}
 #: Tags whose VR depends on Pixel Representation (PS3.5 A.1).
 SIGN_DEPENDENT = frozenset(tag for tag, entry in DicomDictionary.items() if entry[0].startswith("US or SS"))
 
@@ -81,7 +82,7 @@ class Window:
 
 def vr_of(tag: int, creator: str | None = None) -> str:
     """VR of a tag in the dictionary of the standard, or of the private creator; UN when unknown."""
-    found = _VRS.get(tag)
+    found = VRS.get(tag)
     if found is not None:
         return found
     if tag & 0xFFFF == 0:
@@ -93,7 +94,7 @@ def vr_of(tag: int, creator: str | None = None) -> str:
             return _AMBIGUOUS.get(vr := private_dictionary_VR(tag, creator), vr) if creator else "UN"
         except KeyError:
             return "UN"
-    if RepeatersDictionary and tag >> 24 in (0x50, 0x60, 0x20, 0x00, 0x10, 0x28, 0x7F):
+    if tag >> 24 in (0x50, 0x60, 0x20, 0x00, 0x10, 0x28, 0x7F):
         try:
             return _AMBIGUOUS.get(vr := dictionary_VR(tag), vr)
         except KeyError:
@@ -112,7 +113,7 @@ class _Level:
         self.creators: dict[int, str] = {}
 
 
-def tokens(window: Window, explicit: bool, big: bool = False, wanted: Wanted = None) -> Iterator[Token]:
+def tokens(window: Window, explicit: bool, big: bool = False, wanted: Wanted = None) -> Iterator[Token]:  # noqa: C901 - one loop, for speed
     """Tokens of the dataset in order, up to and with the pixel data of the first level; group lengths are left out.
 
     Raises Odd, TooDeep or TooMany. A value that runs past the end of the source is Odd, but for pixel data.
@@ -213,26 +214,30 @@ def _vr_and_length(
     """VR, offset and length of a value with a long or no VR field, and whether a sequence under it is in explicit VR."""
     if not level.explicit:
         if level.wanted is not None and not level.silent and tag in level.wanted:
-            return ("SQ" if level.wanted[tag] is not None else _VRS.get(tag, "UN")), pos + 8, length, False
+            return ("SQ" if level.wanted[tag] is not None else VRS.get(tag, "UN")), pos + 8, length, False
         if level.silent or level.wanted is not None:
             return "UN", pos + 8, length, False
-        vr = vr_of(tag, level.creators.get(tag & 0xFFFF0000 | tag >> 8 & 0xFF) if tag >> 16 & 1 else None)
+        vr = vr_of(tag, _creator(level, tag))
         if length == UNDEFINED and vr == "UN":
             vr = "SQ"
         return vr, pos + 8, length, False
     code = buffer[at + 4 : at + 6]
-    if code in _LONG:
+    if code in VRS_LONG:
         if at + 12 > len(buffer):
             raise Odd("the data ends in the middle of an element", pos)
         length = long_length(buffer, at + 8)[0]
         if code == b"UN":  # PS3.5 6.2.2: an unknown sequence is in implicit VR; a known tag is read as what it is
-            known = "SQ" if length == UNDEFINED else vr_of(tag)
+            known = "SQ" if length == UNDEFINED else vr_of(tag, _creator(level, tag))
             return known, pos + 12, length, False
-        return _VR_TEXT[code], pos + 12, length, True
+        return VRS_EXPLICIT[code], pos + 12, length, True
     if code.isalpha() and code.isupper():
         raise Odd(f"unknown VR {code.decode('latin_1')}", pos)
     # An element in implicit VR inside explicit data: seen from several writers, and read so by pydicom and DCMTK.
     return vr_of(tag), pos + 8, length, False
+
+
+def _creator(level: _Level, tag: int) -> str | None:
+    return level.creators.get(tag & 0xFFFF0000 | tag >> 8 & 0xFF) if tag >> 16 & 1 else None
 
 
 def _fragments_end(window: Window, pos: int, head: Callable[..., Any]) -> int:
