@@ -189,17 +189,36 @@ def command_pdus(context_id: int, command: Command, bytes_max: int) -> bytes:
     return b"".join(pdu.data_head(context_id, True, chunk is chunks[-1], len(chunk)) + chunk for chunk in chunks)
 
 
-def dataset_pdus(context_id: int, chunks: Iterable[bytes], bytes_max: int) -> Iterator[bytes]:
-    """A dataset as P-DATA-TF PDUs of at most ``bytes_max`` data each, whatever the sizes in which it comes.
+class Fragments:
+    """Cuts a dataset that comes in chunks of any size into P-DATA-TF PDUs of at most ``bytes_max`` data each.
 
     Holds one chunk and one PDU. Each fragment is even; an odd end gets the NUL that PS3.5 A.5 asks of a deflated dataset.
     """
-    held = bytearray()
+
+    def __init__(self, context_id: int, bytes_max: int) -> None:
+        self._context_id = context_id
+        self._bytes_max = bytes_max
+        self._held = b""
+
+    def add(self, chunk: bytes) -> Iterator[bytes]:
+        """The PDUs that are full with this chunk; what is left is held, for the last one must say so."""
+        data = memoryview(self._held + chunk if self._held else chunk)
+        position, end = 0, len(data)
+        while end - position > self._bytes_max:
+            part = data[position : position + self._bytes_max]
+            position += self._bytes_max
+            yield pdu.data_head(self._context_id, False, False, len(part)) + part
+        self._held = bytes(data[position:])
+
+    def end(self) -> bytes:
+        """The last PDU."""
+        held = self._held + b"\0" * (len(self._held) % 2)
+        return pdu.data_head(self._context_id, False, True, len(held)) + held
+
+
+def dataset_pdus(context_id: int, chunks: Iterable[bytes], bytes_max: int) -> Iterator[bytes]:
+    """A dataset as P-DATA-TF PDUs, whatever the sizes in which it comes."""
+    fragments = Fragments(context_id, bytes_max)
     for chunk in chunks:
-        held += chunk
-        while len(held) > bytes_max:  # never the last one: that must say so
-            yield pdu.data_head(context_id, False, False, bytes_max) + bytes(memoryview(held)[:bytes_max])
-            del held[:bytes_max]
-    if len(held) % 2:
-        held += b"\0"
-    yield pdu.data_head(context_id, False, True, len(held)) + bytes(held)
+        yield from fragments.add(chunk)
+    yield fragments.end()

@@ -1,0 +1,95 @@
+"""C-FIND (PS3.4 C.4.1): the archive's one search, answered row by row."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from archipel import archive
+from archipel.archive import Level, Page, Query
+from archipel.dicom import sop_classes, status
+from archipel.dicom.message import Command
+from archipel.dimse import identifiers
+from archipel.dimse.association import Association
+from archipel.dimse.identifiers import UNIQUE, Identifier
+from archipel.dimse.negotiation import Context
+from archipel.dimse.parts import Parts
+from archipel.kit.database import Tx
+from archipel.kit.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+
+# "Matching reached response limit" of PS3.4 Table KK.2.1-2: query/retrieve has no code of its own for it.
+LIMIT_REACHED = 0xB001
+_CANCEL_EVERY_ROWS = 32
+
+
+async def answer(parts: Parts, assoc: Association, context: Context, command: Command) -> None:
+    """Answer a query: pending responses, then the final one."""
+    data = await assoc.whole_dataset()
+    if assoc.refuses_work:
+        raise Unavailable("The archive is stopping; ask again later", code="stopping")
+    model = context.abstract_syntax
+    if model not in sop_classes.FIND:
+        await assoc.answer(context, command, status.CLASS_NOT_SUPPORTED, "This presentation context does not query")
+        return
+    agreed = assoc.query(model)
+    try:
+        asked = identifiers.read(data, context.transfer_syntax, model, relational=agreed.relational)
+        if not agreed.relational:
+            identifiers.check_hierarchy(asked, model)
+    except identifiers.Mismatch as error:
+        await assoc.answer(context, command, error.status, error.public)
+        return
+    final, comment = await _answer_rows(parts, assoc, context, command, asked, fuzzy=agreed.fuzzy)
+    await assoc.answer(context, command, final, comment)
+
+
+async def _answer_rows(
+    parts: Parts, assoc: Association, context: Context, command: Command, asked: Identifier, *, fuzzy: bool
+) -> tuple[int, str]:
+    """Send every row; the status and comment of the final response."""
+    loop = asyncio.get_running_loop()
+    pending = status.PENDING_UNSUPPORTED_KEYS if identifiers.unsupported(asked) else status.PENDING
+    sent: set[str] = set()  # rows that arrive while we page push others along: each is sent once
+    offset = 0
+    while True:
+        if assoc.is_cancelled(command):
+            return status.CANCEL, "Cancelled by the requestor"
+        page = await loop.run_in_executor(parts.threads, _page, parts, assoc, _query(parts, asked, offset, fuzzy))
+        if page.unsupported:
+            pending = status.PENDING_UNSUPPORTED_KEYS
+        for number, row in enumerate(page.rows):
+            if number % _CANCEL_EVERY_ROWS == _CANCEL_EVERY_ROWS - 1 and assoc.is_cancelled(command):
+                return status.CANCEL, "Cancelled by the requestor"
+            key = _key(row, asked.level)
+            if key in sent:
+                continue
+            if len(sent) >= parts.settings.find_rows_max:
+                return LIMIT_REACHED, f"Only the first {len(sent)} matches were sent; narrow the query"
+            sent.add(key)
+            identifier = identifiers.answer_bytes(row, asked, parts.ae_title, context.transfer_syntax)
+            await assoc.answer_with(context, command, pending, identifier)
+        if not page.more:
+            return status.SUCCESS, ""
+        offset += len(page.rows)
+
+
+def _query(parts: Parts, asked: Identifier, offset: int, fuzzy: bool) -> Query:
+    above = [level for level in UNIQUE if level is not Level.PATIENT and list(Level).index(level) <= list(Level).index(asked.level)]
+    include = asked.wanted | {UNIQUE[asked.level]} | {UNIQUE[level] for level in above}
+    return Query(asked.level, asked.match, frozenset(include), fuzzy=fuzzy, limit=parts.settings.find_page_rows, offset=offset)
+
+
+def _page(parts: Parts, assoc: Association, query: Query) -> Page:
+    def act(tx: Tx) -> Page:
+        return archive.find(tx, parts.scope_for(tx, assoc.actor, "find"), query)
+
+    return parts.read(act)
+
+
+def _key(row: dict[str, object], level: Level) -> str:
+    """What tells one row from another; patients of different issuers may share an id."""
+    paths = (UNIQUE[level], identifiers.ISSUER) if level is Level.PATIENT else (UNIQUE[level],)
+    return repr([row.get(path) for path in paths])

@@ -1,0 +1,128 @@
+"""The sending half of a C-MOVE: one association of our own to the destination, in a thread (PS3.4 C.4.2.3)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import structlog
+
+from archipel.archive import InstanceRef
+from archipel.dicom import pdu, scu, sop_classes, status
+from archipel.dicom.message import Command
+from archipel.dimse.association import Association
+from archipel.dimse.parts import Parts
+from archipel.dimse.suboperations import Progress, choose_syntax, dataset_in
+from archipel.kit.errors import ArchipelError, NotFound, Unavailable
+
+log = structlog.get_logger(__name__)
+
+_CONTEXTS_MAX = 128
+_CONNECTIONS_MAX = 3  # a destination that breaks off is called again this often, then the rest counts as failed
+
+
+def destination(parts: Parts, ae_title: str) -> Any:
+    """The active device of that title, or None; blocks."""
+    if not ae_title:
+        return None
+    try:
+        device = parts.read(lambda tx: parts.device_named(tx, ae_title))
+    except NotFound:
+        return None
+    return device if device is not None and device.active else None
+
+
+def offers(refs: Sequence[InstanceRef]) -> list[tuple[str, tuple[str, ...]]]:
+    """Presentation contexts for these instances: each stored syntax by itself, and both uncompressed ones, for every SOP class."""
+    stored: dict[str, dict[str, None]] = {}
+    for ref in refs:
+        stored.setdefault(ref.sop_class_uid, {})[ref.transfer_syntax_uid] = None
+    wanted: list[tuple[str, tuple[str, ...]]] = []
+    for sop_class, syntaxes in stored.items():
+        own = [(uid,) for uid in syntaxes if uid not in (sop_classes.EXPLICIT_LITTLE, sop_classes.IMPLICIT_LITTLE)]
+        plain = [(sop_classes.EXPLICIT_LITTLE, sop_classes.IMPLICIT_LITTLE), (sop_classes.IMPLICIT_LITTLE,)]
+        wanted += [(sop_class, choice) for choice in (*own, *plain)]
+    return wanted
+
+
+def batches(refs: Sequence[InstanceRef]) -> Iterator[list[InstanceRef]]:
+    """The instances in runs whose contexts fit in one association; nearly always there is one."""
+    batch: list[InstanceRef] = []
+    kinds: dict[str, set[str]] = {}
+    for ref in refs:
+        known = kinds.setdefault(ref.sop_class_uid, set())
+        known.add(ref.transfer_syntax_uid)
+        if sum(len(syntaxes) + 2 for syntaxes in kinds.values()) > _CONTEXTS_MAX:
+            yield batch
+            batch, kinds = [], {ref.sop_class_uid: {ref.transfer_syntax_uid}}
+        batch.append(ref)
+    if batch:
+        yield batch
+
+
+class Sending:
+    """The sub-operations of one C-MOVE; ``run`` blocks, ``progress`` may be read meanwhile, ``cancelled`` stops it between two."""
+
+    def __init__(
+        self, parts: Parts, assoc: Association, command: Command, device: Any, refs: list[InstanceRef], progress: Progress
+    ) -> None:
+        self._parts = parts
+        self._originator = (assoc.calling_ae, command.message_id or 0)
+        self._device = device
+        self._refs = refs
+        self._association_id = assoc.id
+        self.progress = progress
+        self.cancelled = threading.Event()
+
+    def run(self) -> None:
+        """Send them all; every one is counted unless it is cancelled first."""
+        for batch in batches(self._refs):
+            self._send_batch(batch)
+
+    def _send_batch(self, batch: list[InstanceRef]) -> None:
+        position, reason = 0, "The destination broke off"
+        for _ in range(_CONNECTIONS_MAX):
+            try:
+                with self._association(batch[position:]) as association:
+                    while position < len(batch) and association.is_open and not self.cancelled.is_set():
+                        position += 1
+                        self._send_one(association, batch[position - 1])
+            except (Unavailable, pdu.PduError) as error:
+                reason = error.public
+                log.warning(
+                    "move.no_association", association_id=self._association_id, destination=self._device.ae_title, reason=str(error)
+                )
+                break
+            if position == len(batch) or self.cancelled.is_set():
+                return
+        for ref in batch[position:]:
+            self.progress.count(ref, status.PROCESSING_FAILURE, reason)
+
+    def _association(self, refs: Sequence[InstanceRef]) -> scu.Association:
+        tls = self._parts.tls_client if getattr(self._device, "tls", False) else None
+        peer = scu.Peer(self._device.host, self._device.port, self._device.ae_title, self._parts.ae_title, tls)
+        limits = scu.Limits(artim_s=self._parts.settings.artim_s, response_s=self._parts.settings.response_s)
+        return scu.Association(peer, offers(refs), limits=limits)
+
+    def _send_one(self, association: scu.Association, ref: InstanceRef) -> None:
+        accepted = association.accepts(ref.sop_class_uid)
+        if not accepted:
+            self.progress.count(ref, status.CLASS_NOT_SUPPORTED, "The destination does not take some SOP classes")
+            return
+        to = choose_syntax(ref.transfer_syntax_uid, accepted)
+        with ExitStack() as stack:
+            try:
+                chunks = stack.enter_context(dataset_in(self._parts, ref, to))
+            except ArchipelError as error:  # nothing was sent yet: the next instance can go
+                self.progress.count(ref, status.PROCESSING_FAILURE, error.public)
+                return
+            try:
+                answer = association.store(ref.sop_class_uid, ref.sop_instance_uid, to, chunks, originator=self._originator)
+            except ArchipelError as error:
+                association.abort()  # half a dataset may be under way
+                log.warning("move.broken", association_id=self._association_id, sop_instance_uid=ref.sop_instance_uid, reason=str(error))
+                self.progress.count(ref, status.PROCESSING_FAILURE, error.public)
+                return
+        self.progress.count(ref, answer.status, answer.comment)

@@ -1,0 +1,63 @@
+"""What the services of this door work with, handed in by the composition."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from archipel import archive
+from archipel.dimse.settings import DimseSettings
+from archipel.kit.actor import Actor
+from archipel.kit.clock import Clock
+from archipel.kit.database import Database, Tx
+from archipel.kit.scope import Scope
+from archipel.kit.spool import Spool
+
+T = TypeVar("T")
+
+
+class Receiver(Protocol):
+    """Takes instances for good; ``archive.Receiver`` is one."""
+
+    def submit(self, incoming: archive.Incoming) -> Future[archive.Outcome]: ...
+
+
+class Pixels(Protocol):
+    """Writes a stored instance in another transfer syntax, to a temporary dataset file that the caller deletes."""
+
+    def transcode(self, blobs: Any, ref: archive.InstanceRef, to: str) -> Path: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The platform as this door sees it; ``threads`` for reads, ``movers`` for retrieves."""
+
+    settings: DimseSettings
+    database: Database
+    blobs: Any
+    receiver: Receiver
+    spool: Spool
+    clock: Clock
+    device_for: Callable[[Tx, str, str], Any]
+    device_named: Callable[[Tx, str], Any]
+    scope_for: Callable[[Tx, Actor, str], Scope]
+    pixels: Pixels | None
+    audit: Callable[..., None]
+    enqueue_result: Callable[[Tx, dict[str, Any]], Any] | None
+    tls_client: ssl.SSLContext | None
+    threads: ThreadPoolExecutor
+    movers: ThreadPoolExecutor
+
+    @property
+    def ae_title(self) -> str:
+        """The title under which we call others."""
+        return self.settings.ae_titles[0]
+
+    def read(self, act: Callable[[Tx], T]) -> T:
+        """Run an act in a reading transaction; blocks, so call it in a thread."""
+        with self.database.read() as tx:
+            return act(tx)

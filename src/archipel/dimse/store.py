@@ -1,0 +1,122 @@
+"""C-STORE (PS3.4 Annex B, PS3.7 9.1.1): the bytes as they come to a spool, then to the archive, and only then the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+
+import structlog
+
+from archipel.archive import Fate, Incoming, Outcome, Source
+from archipel.dicom import status, uids
+from archipel.dicom.message import Command
+from archipel.dimse import status_table
+from archipel.dimse.association import Association
+from archipel.dimse.negotiation import Context
+from archipel.dimse.parts import Parts
+from archipel.kit.errors import ArchipelError, Invalid, LimitReached, Unavailable
+from archipel.kit.spool import Spooled
+
+log = structlog.get_logger(__name__)
+
+
+async def answer(parts: Parts, assoc: Association, context: Context, command: Command) -> None:
+    """Store one instance; its dataset is never decoded here."""
+    if not context.is_storage or not context.requestor_is_scu:
+        await assoc.skip_dataset()
+        await assoc.answer(context, command, status.CLASS_NOT_SUPPORTED, "This presentation context does not store")
+        return
+    refused = _refusal(assoc, context, command)
+    if refused is not None:
+        await assoc.skip_dataset()
+        await _answer_refused(assoc, context, command, refused)
+        return
+    spooled = parts.spool.new()
+    try:
+        failed = await _spool(parts, assoc, spooled)
+    except BaseException:  # the peer left in the middle: nothing of it is kept
+        spooled.close()
+        raise
+    outcome = Outcome(Fate.REFUSED, error=failed) if failed else await _submit(parts, assoc, context, command, spooled)
+    await _answer_outcome(assoc, context, command, outcome)
+
+
+def _refusal(assoc: Association, context: Context, command: Command) -> ArchipelError | None:
+    """What can be said against a message before its dataset is read."""
+    if assoc.refuses_work:
+        return Unavailable("The archive is stopping.", code="stopping")
+    if not command.has_dataset:
+        return Invalid("The C-STORE request has no dataset.", code="no-dataset")
+    if (command.affected_class_uid or context.abstract_syntax) != context.abstract_syntax:
+        return Invalid("The command names another SOP class than its presentation context.", code="class-mismatch")
+    if not uids.is_uid(command.affected_instance_uid or ""):
+        return Invalid("The command names no valid SOP instance.", code="malformed-uid")
+    return None
+
+
+async def _spool(parts: Parts, assoc: Association, spooled: Spooled) -> ArchipelError | None:
+    """Write the dataset; when that fails the rest is read and dropped, so that the peer gets an answer instead of an abort."""
+    loop, failed = asyncio.get_running_loop(), None
+    async for fragment in assoc.dataset():
+        if failed is not None:
+            continue
+        try:
+            if spooled.memory is not None:
+                spooled.write(fragment)
+            else:  # a slow disk must not hold up the other associations
+                await loop.run_in_executor(parts.threads, spooled.write, fragment)
+        except ArchipelError as error:
+            failed = error
+        except OSError as error:
+            failed = _disk_error(error)
+        if failed is not None:
+            spooled.close()
+    return failed
+
+
+def _disk_error(error: OSError) -> ArchipelError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return LimitReached("The archive is out of disk space.", code="out-of-space", detail=str(error))
+    return Unavailable("The archive cannot write its spool.", code="spool", detail=str(error))
+
+
+async def _submit(parts: Parts, assoc: Association, context: Context, command: Command, spooled: Spooled) -> Outcome:
+    source = Source(
+        door="dimse",
+        site_id=assoc.device.site_id,
+        actor=assoc.actor,
+        ae_title=assoc.calling_ae,
+        address=assoc.address,
+        association_id=assoc.id,
+    )
+    incoming = Incoming(
+        spooled=spooled,
+        transfer_syntax_uid=context.transfer_syntax,
+        sop_class_uid=command.affected_class_uid or context.abstract_syntax,
+        sop_instance_uid=command.affected_instance_uid or "",
+        source=source,
+    )
+    # From here on the receiver owns the bytes, and finishes even when this association is cut off.
+    return await asyncio.shield(asyncio.wrap_future(parts.receiver.submit(incoming)))
+
+
+async def _answer_outcome(assoc: Association, context: Context, command: Command, outcome: Outcome) -> None:
+    if outcome.fate is Fate.REFUSED:
+        await _answer_refused(assoc, context, command, outcome.error)
+        return
+    assoc.received_count += 1
+    await assoc.answer(context, command, *status_table.of_outcome(outcome))
+
+
+async def _answer_refused(assoc: Association, context: Context, command: Command, error: ArchipelError | None) -> None:
+    assoc.failed_count += 1
+    code, comment = status_table.of_store_error(error)
+    log.warning(
+        "store.refused",
+        association_id=assoc.id,
+        calling_ae=assoc.calling_ae,
+        sop_instance_uid=command.affected_instance_uid,
+        status=f"{code:04X}",
+        reason=str(error),
+    )
+    await assoc.answer(context, command, code, comment)
