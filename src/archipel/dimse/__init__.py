@@ -2,14 +2,17 @@
 
 Standards: PS3.7, PS3.8; PS3.4 A (verification), B (storage), C (query/retrieve), J (storage commitment); PS3.15 B (TLS)
 Owns:      nothing
-Offers:    create -> DimseDoor: start, stop, port, associations, send_commitment_result
+Offers:    create -> DimseDoor (start, stop, port, associations), commitment_job, tls_contexts
 Emits:     nothing
 Follows:   nothing
 """
 
 from archipel.dimse.association import OpenAssociation
+from archipel.dimse.commitment import commitment_job
 from archipel.dimse.create import create
 from archipel.dimse.door import DimseDoor
+from archipel.dimse.parts import Parts
 from archipel.dimse.settings import DimseSettings
+from archipel.dimse.tls import TlsContexts, tls_contexts
 
-__all__ = ["DimseDoor", "DimseSettings", "OpenAssociation", "create"]
+__all__ = ["DimseDoor", "DimseSettings", "OpenAssociation", "Parts", "TlsContexts", "commitment_job", "create", "tls_contexts"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from archipel import archive
+from archipel import archive, directory
 from archipel.archive import InstanceRef
 from archipel.dicom import jsonmodel, message, pdu, scu, sop_classes, status, uids
 from archipel.dicom.index import path_of
@@ -18,10 +18,12 @@ from archipel.dicom.message import Command
 from archipel.dimse.association import Association
 from archipel.dimse.negotiation import Context
 from archipel.dimse.parts import Parts
+from archipel.dimse.tls import tls_contexts
 from archipel.dimse.wire import PeerGone
-from archipel.kit.database import Tx
-from archipel.kit.errors import ArchipelError, Invalid, LimitReached, NotFound, Unavailable
+from archipel.kit.database import Database, Tx
+from archipel.kit.errors import Invalid, LimitReached, NotFound, Unavailable
 from archipel.kit.scope import Scope
+from archipel.kit.settings import DicomSettings
 
 log = structlog.get_logger(__name__)
 
@@ -146,7 +148,7 @@ def check(parts: Parts, assoc: Association, transaction_uid: str, asked: Sequenc
 
 def _known(tx: Tx, parts: Parts, assoc: Association, instance_uids: list[str]) -> dict[str, InstanceRef]:
     """Rejected instances count: hidden from readers, they are kept all the same."""
-    visible = archive.locate(tx, parts.scope_for(tx, assoc.actor, "commitment"), sop_instance_uid=instance_uids, include_rejected=True)
+    visible = archive.locate(tx, parts.scope_for(tx, assoc.actor), sop_instance_uid=instance_uids, include_rejected=True)
     found = {ref.sop_instance_uid: ref for ref in visible}
     missing = [uid for uid in instance_uids if uid not in found]
     if missing:
@@ -207,21 +209,34 @@ def _report_later(parts: Parts, assoc: Association, result: Result) -> None:
     parts.database.transact(lambda tx: enqueue(tx, result.as_arguments(assoc.calling_ae)))
 
 
-def send_result(parts: Parts, *, ae_title: str, transaction_uid: str, committed: Sequence[Any], failed: Sequence[Any]) -> None:
-    """Report a result on a new association to the device that asked; blocks. Raises when it could not, so that the job tries again."""
-    result = Result(transaction_uid, [(c, i) for c, i in committed], [(c, i, r) for c, i, r in failed])
-    device = parts.read(lambda tx: parts.device_named(tx, ae_title))
+def commitment_job(
+    database: Database,
+    settings: DicomSettings,
+    *,
+    device_named: Callable[[Tx, str], Any] = directory.device_named,
+) -> Callable[..., None]:
+    """The act of the job that reports a result on a new association; its arguments are what ``enqueue_result`` was given."""
+    tls_client = tls_contexts(settings).client
+    limits = scu.Limits(artim_s=settings.artim_s, response_s=settings.stall_s)
+
+    def act(*, ae_title: str, transaction_uid: str, committed: Sequence[Any], failed: Sequence[Any]) -> None:
+        with database.read() as tx:
+            device = device_named(tx, ae_title)
+        result = Result(transaction_uid, [(c, i) for c, i in committed], [(c, i, r) for c, i, r in failed])
+        peer = scu.Peer(device.host, device.port, ae_title, settings.ae_title, tls_client if device.tls else None)
+        send_commitment_result(peer, result, limits)
+
+    return act
+
+
+def send_commitment_result(peer: scu.Peer, result: Result, limits: scu.Limits | None = None) -> None:
+    """Report a result on a new association; blocks. Raises ``ArchipelError`` when it did not arrive, so that a job tries again."""
     uid = sop_classes.STORAGE_COMMITMENT_PUSH
-    peer = scu.Peer(device.host, device.port, ae_title, parts.ae_title, parts.tls_client if getattr(device, "tls", False) else None)
     roles = [pdu.RoleSelection(uid, scu=False, scp=True)]
-    limits = scu.Limits(artim_s=parts.settings.artim_s, response_s=parts.settings.response_s)
-    try:
-        with scu.Association(peer, [(uid, _SYNTAXES)], roles=roles, limits=limits) as association:
-            data = result.dataset(parts.ae_title, association.transfer_syntax(uid))
-            answered = association.n_event_report(uid, sop_classes.STORAGE_COMMITMENT_PUSH_INSTANCE, result.event_type, data)
-    except ArchipelError as error:
-        log.warning("commitment.report_failed", transaction_uid=transaction_uid, ae_title=ae_title, reason=str(error))
-        raise
+    with scu.Association(peer, [(uid, _SYNTAXES)], roles=roles, limits=limits) as association:
+        data = result.dataset(peer.calling_ae, association.transfer_syntax(uid))
+        answered = association.n_event_report(uid, sop_classes.STORAGE_COMMITMENT_PUSH_INSTANCE, result.event_type, data)
     if status.category(answered.status) is status.Category.FAILURE:
-        raise Unavailable(f"{ae_title} refused the commitment result with {answered.status:04X}.", code="refused", detail=answered.comment)
-    log.info("commitment.reported", transaction_uid=transaction_uid, ae_title=ae_title)
+        told = f"{peer.called_ae} refused the commitment result with {answered.status:04X}."
+        raise Unavailable(told, code="refused", detail=answered.comment)
+    log.info("commitment.reported", transaction_uid=result.transaction_uid, ae_title=peer.called_ae)

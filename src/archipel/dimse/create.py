@@ -32,14 +32,14 @@ def create(
     tls_client: ssl.SSLContext | None = None,
     device_for: Callable[[Tx, str, str], Any] = directory.device_for,
     device_named: Callable[[Tx, str], Any] = directory.device_named,
-    scope_for: Callable[[Tx, Actor, str], Scope] = sharing.scope_for,
+    scope_for: Callable[[Tx, Actor], Scope] | None = None,
     audit: Callable[..., None] = audit_room.record,
     clock: Clock | None = None,
 ) -> DimseDoor:
     """The door, not listening yet.
 
     ``pixels`` transcodes for peers that do not take a stored syntax (without it such instances fail, and say so). ``enqueue_result``
-    puts a storage-commitment result into a job whose act is ``DimseDoor.send_commitment_result``. ``tls_client`` is used for devices
+    puts a storage-commitment result into a job whose act is ``commitment_job``. ``tls_client`` is used for devices
     that ask for TLS.
     """
     return DimseDoor(
@@ -52,7 +52,7 @@ def create(
             clock=clock or SystemClock(),
             device_for=device_for,
             device_named=device_named,
-            scope_for=scope_for,
+            scope_for=scope_for or (lambda tx, actor: sharing.scope_for(tx, actor, "retrieve")),
             pixels=pixels,
             audit=audit,
             enqueue_result=enqueue_result,

@@ -112,10 +112,6 @@ class DimseDoor:
         self._parts.threads.shutdown(wait=False, cancel_futures=True)
         self._parts.movers.shutdown(wait=False, cancel_futures=True)
 
-    def send_commitment_result(self, **arguments: Any) -> None:
-        """The job that reports a storage commitment on a new association; its arguments are what ``enqueue_result`` was given."""
-        commitment.send_result(self._parts, **arguments)
-
     # --- one connection ---------------------------------------------------------------------------------------------------------
 
     def _opened(self, wire: Wire) -> None:

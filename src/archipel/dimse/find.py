@@ -84,7 +84,7 @@ def _query(parts: Parts, asked: Identifier, offset: int, fuzzy: bool) -> Query:
 
 def _page(parts: Parts, assoc: Association, query: Query) -> Page:
     def act(tx: Tx) -> Page:
-        return archive.find(tx, parts.scope_for(tx, assoc.actor, "find"), query)
+        return archive.find(tx, parts.scope_for(tx, assoc.actor), query)
 
     return parts.read(act)
 

@@ -44,7 +44,7 @@ class Parts:
     clock: Clock
     device_for: Callable[[Tx, str, str], Any]
     device_named: Callable[[Tx, str], Any]
-    scope_for: Callable[[Tx, Actor, str], Scope]
+    scope_for: Callable[[Tx, Actor], Scope]
     pixels: Pixels | None
     audit: Callable[..., None]
     enqueue_result: Callable[[Tx, dict[str, Any]], Any] | None

@@ -77,7 +77,7 @@ def locate(parts: Parts, assoc: Association, asked: Identifier) -> list[Instance
     def act(tx: Tx) -> list[InstanceRef]:
         return archive.locate(
             tx,
-            parts.scope_for(tx, assoc.actor, "retrieve"),
+            parts.scope_for(tx, assoc.actor),
             study_uid=uids[Level.STUDY] or None,
             series_uid=uids[Level.SERIES] or None,
             sop_instance_uid=uids[Level.IMAGE] or None,
