@@ -7,6 +7,7 @@ tools/docs.py [--into FOLDER] [--page settings|commands|routes]. Ends with 3 whe
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import signal
@@ -95,12 +96,17 @@ def settings_page() -> str:
     return text
 
 
+def _has_command_line() -> bool:
+    specification = importlib.util.find_spec("archipel.cli")
+    return specification is not None and specification.origin is not None
+
+
 # --- commands ---------------------------------------------------------------------------------------------------------------------
 
 
 def commands_page() -> str:
     """The page of commands."""
-    if not (REPOSITORY / "src/archipel/cli.py").exists():
+    if not _has_command_line():
         raise NothingYet("no command line")
     import typer
 
@@ -140,7 +146,7 @@ def _command(command: Any, path: str) -> Iterator[str]:
 
 def routes_page() -> str:
     """The page of routes, from the OpenAPI description that a running platform gives."""
-    if not (REPOSITORY / "src/archipel/cli.py").exists():
+    if not _has_command_line():
         raise NothingYet("no command line")
     text = "# Routes\n\nThe public API; a running platform shows it at `/api/docs`. DICOMweb stands below `/dicom-web` (PS3.18).\n"
     tag = None

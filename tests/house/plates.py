@@ -1,15 +1,24 @@
-"""Door plates: what the docstring of a room says it owns, offers, emits and follows, against what its code does."""
+"""Door plates: what the docstring of a room says it owns, offers, emits and follows, against what its code does.
+
+A room that emits or follows nothing may leave that line out.
+"""
 
 from __future__ import annotations
 
 import ast
 import importlib
 import re
+import tempfile
 from pathlib import Path
+from typing import Any
 
-from tests.house.rules import PACKAGE, Source, is_rows, tables
+from archipel.kit.blobs import open_blobs
+from archipel.kit.feed import Follower
+from archipel.kit.settings import Settings
+from tests.house.rules import PACKAGE, Source, given_by, is_rows, tables
 
 LINES = ("Standards", "Owns", "Offers", "Emits", "Follows")
+NEEDED = LINES[:3]
 NOTHING = re.compile(r"((nothing|none)\b.*|[-–—])", re.DOTALL)
 
 
@@ -42,18 +51,9 @@ def room_sources(room: str, package: Path = PACKAGE) -> dict[str, Source]:
 
 
 def offered(front_door: Source, files: dict[str, Source]) -> set[str]:
-    """The names that a front door gives: what it imports, defines or assigns, and its modules."""
-    names = {Path(name).stem for name in files if "/" not in name} | {name.split("/")[0] for name in files if "/" in name}
-    for node in ast.walk(front_door.tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {alias.asname or alias.name for alias in node.names}
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Assign):
-            names |= {t.id for t in node.targets if isinstance(t, ast.Name)}
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            names.add(node.target.id)
-    return names
+    """The names that a front door gives, and its modules."""
+    modules = {Path(name).stem for name in files if "/" not in name} | {name.split("/")[0] for name in files if "/" in name}
+    return modules | given_by(front_door.tree)
 
 
 def emitted(files: dict[str, Source]) -> set[str]:
@@ -72,16 +72,16 @@ def check_plate(room: str, files: dict[str, Source], follows: set[str] | None) -
     front_door = files["__init__.py"]
     docstring = ast.get_docstring(front_door.tree, clean=True) or ""
     plate = read_plate(docstring)
-    complaints = [f"{room}: the plate has no line {line}" for line in LINES if line not in plate]
+    complaints = [f"{room}: the plate has no line {line}" for line in NEEDED if line not in plate]
     if complaints:
         return complaints
     if not re.match(rf"{room}: \S", docstring, re.IGNORECASE):
         complaints.append(f"{room}: the plate starts with `{room.capitalize()}: what it is`")
     owned = {table for name, source in files.items() if is_rows(name) for table in tables(source)}
     complaints += differences(room, "Owns", set(plate["Owns"]), owned)
-    complaints += differences(room, "Emits", set(plate["Emits"]), emitted(files))
+    complaints += differences(room, "Emits", set(plate.get("Emits", [])), emitted(files))
     if follows is not None:
-        complaints += differences(room, "Follows", set(plate["Follows"]), follows)
+        complaints += differences(room, "Follows", set(plate.get("Follows", [])), follows)
     unknown = set(plate["Offers"]) - offered(front_door, files)
     return complaints + [f"{room}: the plate offers {name}, the front door does not" for name in sorted(unknown)]
 
@@ -93,15 +93,34 @@ def differences(room: str, line: str, said: set[str], real: set[str]) -> list[st
     ]
 
 
-def followed() -> dict[str, set[str]] | None:
-    """Per room, the changes that ``flow.py`` lets it follow; None while there is no flow."""
+def followers() -> list[Follower]:
+    """The followers that ``flow.py`` lists; none while there is no flow."""
     if not (PACKAGE / "flow.py").exists():
-        return None
+        return []
     flow = importlib.import_module("archipel.flow")
+    with tempfile.TemporaryDirectory() as folder:
+        return list(flow.followers(open_blobs(f"file://{folder}"), Settings()))
+
+
+def followed(all_followers: list[Follower]) -> dict[str, set[str]]:
+    """Per room, the changes that its followers follow."""
     found: dict[str, set[str]] = {}
-    for follower in flow.FOLLOWERS:
-        act = follower.act
+    for follower in all_followers:
+        act: Any = follower.act
         while hasattr(act, "func"):  # functools.partial
             act = act.func
         found.setdefault(act.__module__.split(".")[1], set()).update(follower.names)
     return found
+
+
+def flow_complaints(docstring: str, all_followers: list[Follower]) -> list[str]:
+    """The table at the head of ``flow.py`` names exactly the followers of each change."""
+    said = {
+        (change, follower)
+        for change, cell in re.findall(r"^\| (\w+) +\| (.+?) *\|$", docstring, re.MULTILINE)
+        for follower in re.findall(r"\b[a-z_]+\.[a-z_]+\b", cell)
+    }
+    real = {(change, follower.name) for follower in all_followers for change in follower.names}
+    return [f"flow.py says that {name} follows {change}" for change, name in sorted(said - real)] + [
+        f"flow.py leaves out that {name} follows {change}" for change, name in sorted(real - said)
+    ]

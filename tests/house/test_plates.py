@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from tests.house import plates, rules
@@ -44,7 +46,7 @@ def test_a_true_plate_passes() -> None:
         ({"changes": "class Other(feed.Change): ...\n" + files()["changes.py"].text}, None, "Emits leaves out Other"),
         ({}, {"InstanceStored"}, "Follows says StudySettled"),
         ({"__init__": PLATE.replace("find_events", "gone", 1)}, None, "the plate offers gone"),
-        ({"__init__": PLATE.replace("Emits:", "Sends:")}, None, "the plate has no line Emits"),
+        ({"__init__": PLATE.replace("Emits:", "Sends:")}, None, "Emits leaves out DoseExtracted"),
         ({"__init__": PLATE.replace("Dose: ", "Something: ")}, None, "the plate starts with"),
         ({"__init__": ""}, None, "the plate has no line Owns"),
     ],
@@ -55,6 +57,18 @@ def test_a_false_plate_is_found(changed: dict[str, str], follows: set[str] | Non
 
 @pytest.mark.parametrize("room", rules.rooms())
 def test_the_plate_of_the_room_tells_the_truth(room: str) -> None:
-    followed = plates.followed()
-    complaints = plates.check_plate(room, plates.room_sources(room), None if followed is None else followed.get(room, set()))
+    follows = plates.followed(plates.followers()).get(room, set())
+    complaints = plates.check_plate(room, plates.room_sources(room), follows)
     assert complaints == [], "\n".join(complaints)
+
+
+def test_the_table_of_flow_tells_the_truth() -> None:
+    flow = rules.PACKAGE / "flow.py"
+    if not flow.exists():
+        pytest.skip("no flow yet")
+    all_followers = plates.followers()
+    assert all_followers
+    docstring = ast.get_docstring(ast.parse(flow.read_text())) or ""
+    assert plates.flow_complaints(docstring, all_followers) == []
+    assert len(plates.flow_complaints("", all_followers)) >= len(all_followers)
+    assert plates.flow_complaints(docstring + "\n| InstanceStored | dose.extract |", all_followers)
