@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from archipel import __version__
-from tests.house.rules import PACKAGE, REPOSITORY
+from tests.house.rules import PACKAGE, REPOSITORY, rooms
 from tools import docs
 
 DOCS = REPOSITORY / "docs"
@@ -80,9 +80,8 @@ def test_the_changelog_speaks_of_this_version() -> None:
 
 def test_the_map_of_the_house_names_every_room() -> None:
     house = (DOCS / "house.md").read_text()
-    rooms = sorted(p.parent.name for p in PACKAGE.glob("*/__init__.py") if p.parent.name != "migrations")
-    assert rooms
-    assert [room for room in rooms if f"`{room}`" not in house] == []
+    assert rooms()
+    assert [room for room in rooms() if f"`{room}`" not in house] == []
 
 
 @pytest.mark.parametrize("page", ["settings", "commands", "routes"])
