@@ -171,9 +171,7 @@ def _openapi() -> Any:
         ports = [probe.getsockname()[1] for probe in (a, b)]
         a.close(), b.close()
         argv = [
-            sys.executable,
-            "-m",
-            "archipel.cli",
+            str(Path(sys.executable).with_name("archipel")),
             "serve",
             "--data",
             folder,
