@@ -1,0 +1,102 @@
+"""Commands about exams: import, verify, replay, demo."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from archipel import app as composition
+from archipel import archive, demo, flow
+from archipel.cli.importing import Importer
+from archipel.cli.options import Config, Data, Site, opened
+from archipel.directory import DEFAULT_SITE, site_named
+from archipel.kit import feed
+from archipel.kit.settings import load_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    app.command("import")(import_paths)
+    app.command("verify")(verify)
+    app.command("replay")(replay)
+    app.command("demo")(load_demo)
+
+
+def import_paths(
+    paths: Annotated[list[Path], typer.Argument(help="Files, folders, ZIP archives, DICOMDIRs.", exists=True)],
+    data: Data = Path("var"),
+    site: Site = DEFAULT_SITE,
+    again: Annotated[bool, typer.Option("--again", help="Look again at files that an earlier import has done.")] = False,
+    config: Config = None,
+) -> None:
+    """Store every instance found below the paths; what cannot be read is listed with its reason. Run it again to go on."""
+    platform = composition.build(load_settings(data, config))
+    try:
+        with platform.database.read() as tx:
+            site_named(tx, site)
+        importer = Importer(platform, site_id=site, again=again)
+        summary = importer.run(paths)
+    finally:
+        platform.close()
+    for name, reason in summary.refused:
+        print(f"refused\t{name}\t{reason}", file=sys.stderr)
+    print(summary.line())
+
+
+def verify(data: Data = Path("var"), config: Config = None) -> None:
+    """Compare every stored instance with the digest taken when it arrived; exits 1 when anything is damaged."""
+    damaged = checked = size = 0
+    with opened(data, config) as (settings, database):
+        blobs = composition.open_objects(settings)
+        with database.read() as tx:
+            total = archive.totals(tx)["instances"]
+        with _progress() as progress:
+            task = progress.add_task("verify", total=total)
+            for one in archive.verify(database, blobs):
+                checked, size = checked + 1, size + one.length_bytes
+                progress.advance(task)
+                if one.damage:
+                    damaged += 1
+                    print(f"damaged\t{one.sop_instance_uid}\t{one.damage.study_uid}\t{one.damage.reason}", file=sys.stderr)
+        for key, size_bytes in archive.orphans(database, blobs):
+            print(f"orphan\t{key}\t{size_bytes} bytes", file=sys.stderr)
+    print(f"{checked} instances, {size} bytes: {checked - damaged} intact, {damaged} damaged")
+    if damaged:
+        raise typer.Exit(1)
+
+
+def replay(
+    follower: str,
+    from_: Annotated[int, typer.Option("--from", min=0, help="Position in the feed; 0 reads the register from its beginning.")],
+    data: Data = Path("var"),
+    config: Config = None,
+) -> None:
+    """Run a follower again; its work is idempotent."""
+    with opened(data, config) as (settings, database):
+        followers = flow.followers(composition.open_objects(settings), settings)
+        count = feed.replay(database, feed.follower_named(followers, follower), from_)
+    print(f"{follower}: {count} changes")
+
+
+def load_demo(
+    data: Data = Path("var"),
+    small: Annotated[bool, typer.Option("--small", help="A much smaller region, for tests.")] = False,
+    config: Config = None,
+) -> None:
+    """Fill a training region: sites, accounts, devices and synthetic exams. Doing it again changes nothing."""
+    platform = composition.build(load_settings(data, config))
+    try:
+        for line in demo.load(platform, small=small):
+            print(line)
+    finally:
+        platform.close()
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)

@@ -1,0 +1,23 @@
+"""Who follows which change. Read this first.
+
+| change                | followers                                              |
+|-----------------------|--------------------------------------------------------|
+| InstanceStored        | archive.quiet_timer, archive.rejection_notes           |
+| StudySettled          | none yet                                               |
+| InstanceRejected      | none yet                                               |
+| ConflictFound         | none yet (the web app's live stream reads the feed)    |
+
+Each follower takes batches in one transaction, reads current state, and can be replayed from zero.
+"""
+
+from __future__ import annotations
+
+from archipel import archive
+from archipel.kit.blobs import Blobs
+from archipel.kit.feed import Follower
+from archipel.kit.settings import Settings
+
+
+def followers(blobs: Blobs, settings: Settings) -> tuple[Follower, ...]:
+    """All followers, in the order in which they advance."""
+    return (*archive.followers(blobs, quiet_s=settings.archive.quiet_s),)
