@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, cast
 
 from archipel.archive.errors import class_mismatch
 from archipel.archive.model import Incoming, Outcome, Source
-from archipel.dicom import header, index, part10, text
+from archipel.dicom import complete, header, index, part10, text
 from archipel.dicom.index import BY_PATH, INDEXED, path_of
 
 CHUNK_BYTES = 1 << 20
@@ -94,6 +94,7 @@ def understand(incoming: Incoming) -> Arrival:
     with incoming.spooled.open() as file:
         dataset = _Shifted(file, incoming.dataset_offset) if incoming.dataset_offset else file
         found = header.read_header(cast(BinaryIO, dataset), incoming.transfer_syntax_uid)
+        warnings = complete.check_complete(cast(BinaryIO, dataset), incoming.transfer_syntax_uid, found.pixel_data_offset)
         digest = _digest(incoming, file)
     values = dict(found.values)
     sop_class, sop_instance = values[index.SOP_CLASS_UID][0], values[index.SOP_INSTANCE_UID][0]
@@ -102,7 +103,7 @@ def understand(incoming: Incoming) -> Arrival:
     if incoming.sop_instance_uid and incoming.sop_instance_uid != sop_instance:
         raise class_mismatch("SOP Instance UID", incoming.sop_instance_uid, sop_instance)
     meta = part10.file_meta_bytes(sop_class, sop_instance, incoming.transfer_syntax_uid, incoming.source.ae_title)
-    return Arrival(incoming, values, meta, digest, found.pixel_data_offset, (*incoming.warnings, *found.warnings))
+    return Arrival(incoming, values, meta, digest, found.pixel_data_offset, (*incoming.warnings, *found.warnings, *warnings))
 
 
 def clean(value: str, length_max: int = TEXT_LENGTH_MAX) -> str:
