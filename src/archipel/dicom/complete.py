@@ -28,7 +28,10 @@ def check_complete(source: BinaryIO, transfer_syntax_uid: str, pixel_data_offset
         return ()
     end = source.seek(0, 2)
     source.seek(pixel_data_offset)
-    if source.read(4) not in _PIXEL_TAGS:
+    tag = source.read(4)
+    if len(tag) < 4:
+        raise _cut_off("it ends where its pixel data should start")
+    if tag not in _PIXEL_TAGS:
         return ("the pixel data does not stand as an element of its own; it was not checked for being whole",)
     source.seek(pixel_data_offset)
     length = _element_length(source, transfer_syntax_uid)
