@@ -91,10 +91,16 @@ def load_demo(
     """Fill a training region: sites, accounts, devices and synthetic exams. Doing it again changes nothing."""
     platform = composition.build(load_settings(data, config))
     try:
-        for line in demo.load(platform, small=small):
-            print(line)
+        today = platform.clock.now().date()
+        with Console(stderr=True).status("demo region") as status:
+            loaded = demo.load(
+                platform.database, platform.receiver, platform.spool, today, small=small, progress=lambda name: status.update(name)
+            )
     finally:
         platform.close()
+    print(f"demo region: {loaded.stored} instances stored, {loaded.kept_aside} kept aside for review")
+    for account in demo.ACCOUNTS:
+        print(f"  {account.login:20} {account.role:20} password: {demo.DEMO_PASSWORD}")
 
 
 def _progress() -> Progress:
