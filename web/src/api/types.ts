@@ -1,0 +1,272 @@
+/** What the platform answers under `/api/v1`. Dates are ISO, names are DICOM PN (alphabetic group). */
+
+export type Permission =
+  | "exam.read"
+  | "exam.store"
+  | "exam.reject"
+  | "exam.download"
+  | "conflict.resolve"
+  | "device.manage"
+  | "site.manage"
+  | "account.manage"
+  | "system.read"
+  | "system.operate"
+  | "demo.reset"
+  | "audit.read";
+
+export type Locale = "fr" | "en";
+
+export interface SignedInAccount {
+  login: string;
+  name: string;
+  role: string;
+  site_id: string | null;
+  locale: string | null;
+  must_change_password: boolean;
+}
+
+export interface Session {
+  account: SignedInAccount;
+  permissions: Permission[];
+  demo: boolean;
+  aet: string;
+}
+
+export interface List<T> {
+  items: T[];
+  total: number;
+  next_cursor: string | null;
+}
+
+export interface Patient {
+  name: string;
+  id: string;
+  issuer: string | null;
+  birth_date: string | null;
+  sex: string | null;
+}
+
+export interface Exam {
+  study_uid: string;
+  patient: Patient;
+  study_date: string | null;
+  study_time: string | null;
+  accession_number: string | null;
+  description: string | null;
+  modalities: string[];
+  site: { id: string; name: string };
+  series_count: number;
+  instance_count: number;
+  received_at: string;
+  settled: boolean;
+  rejected: boolean;
+  flags: string[];
+}
+
+export interface Series {
+  series_uid: string;
+  number: number | null;
+  description: string | null;
+  modality: string | null;
+  body_part: string | null;
+  instance_count: number;
+  sop_classes: string[];
+  size_bytes: number;
+  rejected: boolean;
+  thumbnail: string | null;
+}
+
+export interface ExamDetail extends Exam {
+  series: Series[];
+  conflicts: Conflict[];
+}
+
+export interface Instance {
+  sop_instance_uid: string;
+  number: number | null;
+  sop_class_uid: string;
+  sop_class: string;
+  transfer_syntax: string;
+  frame_count: number;
+  size_bytes: number;
+  rejected?: boolean;
+}
+
+export interface Difference {
+  path: string;
+  keyword: string | null;
+  archived: string | null;
+  received: string | null;
+}
+
+export interface Conflict {
+  id: string;
+  kind: string;
+  state: string;
+  study_uid: string | null;
+  sop_instance_uid: string | null;
+  found_at: string;
+  site_id: string | null;
+  actions: string[];
+  archived: Record<string, unknown> | null;
+  received: Record<string, unknown> | null;
+  differences: Difference[];
+  resolution?: { action: string; comment: string; actor: string; at: string } | null;
+}
+
+export interface TraceEntry {
+  at: string;
+  actor: string;
+  action: string;
+  detail: unknown;
+}
+
+export type UploadFate = "stored" | "already_stored" | "kept_aside" | "refused";
+
+export interface UploadRow {
+  name: string;
+  fate: string;
+  study_uid: string | null;
+  sop_instance_uid: string | null;
+  reason: string | null;
+}
+
+/** Which exam a document (PDF, JPEG, PNG, MP4) belongs to: an exam that is there, or a person typed in. */
+export type DocumentTarget =
+  | { study_uid: string }
+  | { patient_id: string; patient_name: string; birth_date: string; sex: string; description: string };
+
+export interface Site {
+  id: string;
+  name: string;
+  kind: string;
+  issuer: string | null;
+  services: string[];
+  active: boolean;
+}
+
+export interface Device {
+  aet: string;
+  host: string;
+  port: number;
+  site_id: string;
+  description: string | null;
+  active: boolean;
+  tls: boolean;
+}
+
+export interface EchoResult {
+  ok: boolean;
+  reason: string | null;
+  took_ms: number | null;
+}
+
+export interface Account {
+  login: string;
+  name: string;
+  role: string;
+  site_id: string | null;
+  active: boolean;
+  last_sign_in_at: string | null;
+  must_change_password: boolean;
+}
+
+export interface AccountWithPassword extends Account {
+  one_time_password: string;
+}
+
+export interface Role {
+  role: string;
+  permissions: Permission[];
+}
+
+export interface Door {
+  name: string;
+  address: string;
+  listening: boolean;
+}
+
+export interface LiveAssociation {
+  id: string;
+  calling_aet: string;
+  address: string;
+  since: string;
+  received_count: number;
+  sent_count: number;
+  bytes: number;
+}
+
+export interface FollowerState {
+  name: string;
+  position: number;
+  lag: number;
+  parked: number;
+}
+
+export interface SystemState {
+  version: string;
+  started_at: string;
+  database: string;
+  blobs: string;
+  doors: Door[];
+  associations: LiveAssociation[];
+  feed: { position: number; followers: FollowerState[] };
+  jobs: { waiting: number; running: number; failed: number };
+  disk: {
+    data_total_bytes: number;
+    data_free_bytes: number;
+    blobs_bytes: number;
+    database_bytes: number;
+  };
+  counts: { patients: number; studies: number; series: number; instances: number; conflicts_open: number };
+}
+
+export interface ParkedChange {
+  id: string;
+  follower: string;
+  position?: number;
+  kind?: string;
+  change?: unknown;
+  error?: string | null;
+  parked_at?: string | null;
+  attempts?: number;
+}
+
+export interface Job {
+  id: string;
+  name: string;
+  state: string;
+  attempts?: number;
+  created_at?: string | null;
+  run_at?: string | null;
+  error?: string | null;
+}
+
+/** PS3.18 F: the keys are tags, eight hexadecimal digits. */
+export interface DicomElement {
+  vr: string;
+  Value?: unknown[];
+  BulkDataURI?: string;
+  InlineBinary?: string;
+}
+export type DicomObject = Record<string, DicomElement>;
+
+export interface ExamFilters {
+  search?: string;
+  patient_name?: string;
+  patient_id?: string;
+  birth_date?: string;
+  accession_number?: string;
+  date_from?: string;
+  date_to?: string;
+  modality?: string[];
+  description?: string;
+  site_id?: string;
+  flagged?: boolean;
+}
+
+export interface ExamQuery extends ExamFilters {
+  sort?: string;
+  limit?: number;
+  cursor?: string;
+}

@@ -1,0 +1,68 @@
+import { Button, Center, Stack, Text, Title } from "@mantine/core";
+import { lazy } from "react";
+import { useTranslation } from "react-i18next";
+import { createBrowserRouter, Navigate, useRouteError } from "react-router";
+import { ExamListPage } from "./exams/ExamListPage";
+import { Allowed, RequireSession } from "./session/guard";
+import { PasswordPage } from "./session/PasswordPage";
+import { SignInPage } from "./session/SignInPage";
+import { Shell } from "./shell/Shell";
+import { technicalDetails } from "./ui/errors";
+import { NotThere } from "./ui/states";
+
+const ExamPage = lazy(() => import("./exam/ExamPage").then((m) => ({ default: m.ExamPage })));
+const UploadPage = lazy(() => import("./upload/UploadPage").then((m) => ({ default: m.UploadPage })));
+const ConflictsPage = lazy(() => import("./conflicts/ConflictsPage").then((m) => ({ default: m.ConflictsPage })));
+const DevicesPage = lazy(() => import("./admin/DevicesPage").then((m) => ({ default: m.DevicesPage })));
+const SitesPage = lazy(() => import("./admin/SitesPage").then((m) => ({ default: m.SitesPage })));
+const AccountsPage = lazy(() => import("./admin/AccountsPage").then((m) => ({ default: m.AccountsPage })));
+const SystemPage = lazy(() => import("./system/SystemPage").then((m) => ({ default: m.SystemPage })));
+
+/** A fault of the app itself, or an old page whose parts were replaced by a new version. */
+function Crashed() {
+  const { t } = useTranslation();
+  return (
+    <Center h="100dvh" role="alert">
+      <Stack align="center" gap="sm" maw={480} ta="center">
+        <Title order={1}>{t("states.crashed")}</Title>
+        <Text c="dimmed">{t("states.crashedText")}</Text>
+        <Button onClick={() => window.location.reload()}>{t("states.reload")}</Button>
+        <Text size="xs" c="dimmed" className="mono">
+          {technicalDetails(useRouteError())}
+        </Text>
+      </Stack>
+    </Center>
+  );
+}
+
+const allowed = (to: Parameters<typeof Allowed>[0]["to"], page: React.ReactNode) => <Allowed to={to}>{page}</Allowed>;
+
+export const router = createBrowserRouter([
+  {
+    errorElement: <Crashed />,
+    children: [
+      { path: "/sign-in", element: <SignInPage /> },
+      {
+        element: <RequireSession />,
+        children: [
+          { path: "/password", element: <PasswordPage /> },
+          {
+            element: <Shell />,
+            children: [
+              { path: "/", element: <Navigate to="/exams" replace /> },
+              { path: "/exams", element: allowed("exam.read", <ExamListPage />) },
+              { path: "/exams/:studyUid", element: allowed("exam.read", <ExamPage />) },
+              { path: "/upload", element: allowed("exam.store", <UploadPage />) },
+              { path: "/conflicts/:id?", element: allowed("conflict.resolve", <ConflictsPage />) },
+              { path: "/admin/devices", element: allowed("device.manage", <DevicesPage />) },
+              { path: "/admin/sites", element: allowed("site.manage", <SitesPage />) },
+              { path: "/admin/accounts", element: allowed("account.manage", <AccountsPage />) },
+              { path: "/system", element: allowed("system.read", <SystemPage />) },
+              { path: "*", element: <NotThere /> },
+            ],
+          },
+        ],
+      },
+    ],
+  },
+]);
