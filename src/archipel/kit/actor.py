@@ -10,7 +10,8 @@ from typing import Literal
 class Actor:
     """The author of an act, as it is written into the audit record.
 
-    ``id`` is the account id, the AE title of a device, or the name of a background task; ``address`` is where it came from.
+    ``id`` is the login, the AE title of a device, or the name of a background task; ``address`` is where it came from.
+    ``demo`` marks people of the training region, whose passwords are public: they reach nothing outside it.
     """
 
     kind: Literal["account", "device", "system"]
@@ -19,6 +20,7 @@ class Actor:
     role: str = ""
     site_id: str = ""
     address: str = ""
+    demo: bool = False
 
     @classmethod
     def system(cls, task: str) -> Actor:

@@ -46,7 +46,7 @@ def sign_in(database: Database, login: str, password: str, address: str, *, hour
         else:
             rows.clear_attempts(tx, login)
             session = _open(tx, account, hours)
-            audit.record(tx, actor_for(account, address), "signin.sign_in")
+            audit.record(tx, actor_for(tx, account, address), "signin.sign_in")
     if account is None:
         raise NotAllowed("The login or the password is not right.", code="wrong-credentials")
     return session
@@ -83,7 +83,7 @@ def actor_of_session(tx: Tx, secret: str, address: str) -> tuple[Actor, str, boo
     account = directory.account_of(tx, row.account_id) if row else None
     if row is None or account is None or not account.active:
         return None
-    return actor_for(account, address), row.csrf, account.must_change_password
+    return actor_for(tx, account, address), row.csrf, account.must_change_password
 
 
 def issue_token(tx: Tx, actor: Actor, login: str, *, hours: int = 24, scope: str = "") -> str:
@@ -109,12 +109,13 @@ def actor_of_token(tx: Tx, secret: str, address: str) -> Actor | None:
     """The actor behind a bearer token; None when it is unknown or over."""
     row = rows.get_token(tx, _digest(secret), to_text(tx.now()))
     account = directory.account_of(tx, row.account_id) if row else None
-    return actor_for(account, address) if account and account.active else None
+    return actor_for(tx, account, address) if account and account.active else None
 
 
-def actor_for(account: Account, address: str) -> Actor:
+def actor_for(tx: Tx, account: Account, address: str) -> Actor:
     """An account as the author of acts."""
-    return Actor("account", account.login, account.name, account.role, account.site_id, address)
+    demo = directory.site_named(tx, account.site_id).demo
+    return Actor("account", account.login, account.name, account.role, account.site_id, address, demo)
 
 
 def _digest(secret: str) -> str:
