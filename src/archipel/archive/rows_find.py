@@ -161,7 +161,7 @@ def _person_name(column: ColumnElement[Any], value: str, fuzzy: bool, other: Col
 
 def _indexed(path: str, value: str, vr: str, attributes: ColumnElement[Any]) -> ColumnElement[bool]:
     """An attribute without a column of its own; any of its values may match."""
-    column = attributes[path].as_string()
+    column: ColumnElement[Any] = attributes[path].as_string()
     if vr in ("DA", "TM", "DT") and "-" in value[1:]:
         low, high = {"DA": text.date_range, "TM": text.time_range, "DT": text.datetime_range}[vr](value)
         return column.between(low, high)

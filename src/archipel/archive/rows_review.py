@@ -152,5 +152,5 @@ def hide_instances(tx: Tx, rejection_id: str, study_uid: str, series_uid: str, u
         base = base.where(i.series_uid == series_uid)
     listed = list(uids)
     if not listed:
-        return tx.execute(base.values(rejection_id=rejection_id)).rowcount
+        return int(tx.execute(base.values(rejection_id=rejection_id)).rowcount)
     return sum(tx.execute(base.where(i.sop_instance_uid.in_(some)).values(rejection_id=rejection_id)).rowcount for some in chunks(listed))

@@ -106,7 +106,7 @@ def all_devices(tx: Tx) -> list[Device]:
 
 def delete_device(tx: Tx, ae_title: str) -> bool:
     """Remove a device; False when there was none."""
-    return tx.execute(delete(device).where(device.c.ae_title == ae_title)).rowcount > 0
+    return bool(tx.execute(delete(device).where(device.c.ae_title == ae_title)).rowcount)
 
 
 def _account(row: Any) -> Account:
