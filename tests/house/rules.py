@@ -137,6 +137,15 @@ def imports_at_the_top(source: Source) -> list[str]:
     return complaints
 
 
+def no_parts_of_the_tests(source: Source) -> list[str]:
+    """What the tests use as an independent second opinion never runs in the platform (decision 0002)."""
+    return [
+        source.complaint(node, f"imports {module}, which is for tests")
+        for node, module, _ in imported(source.tree)
+        if module.split(".")[0] in {"pynetdicom", "dicomweb_client", "hypothesis", "pytest", "schemathesis", "tests", "tools"}
+    ]
+
+
 # --- the database -----------------------------------------------------------------------------------------------------------------
 
 
@@ -274,6 +283,7 @@ def lengths(source: Source, *, long_files: dict[str, int] | None = None, long_fu
 RULES: list[Callable[[Source], list[str]]] = [
     front_doors_only,
     imports_at_the_top,
+    no_parts_of_the_tests,
     sql_in_rows_only,
     one_commit_place,
     tables_carry_the_room,

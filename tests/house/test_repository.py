@@ -82,6 +82,12 @@ def test_every_requirement_is_pinned_with_a_hash() -> None:
         assert [line for line in lines if not re.match(r"[\w.\-\[\]]+==\S+ .*--hash=sha256:[0-9a-f]{64}", line)] == []
 
 
+def test_the_platform_runs_without_the_parts_of_the_tests() -> None:
+    run = (REPOSITORY / "requirements" / "run.txt").read_text()
+    assert re.search(r"^pydicom==", run, re.MULTILINE)
+    assert not re.search(r"^(pynetdicom|dicomweb-client|pytest|hypothesis)==", run, re.MULTILINE)
+
+
 def test_scripts_can_be_run() -> None:
     scripts = [REPOSITORY / name for name in tracked() if name.endswith(".sh") or name == ".ci/run"]
     assert scripts
