@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.house.rules import REPOSITORY
+from tests.house.rules import FILE_LINES_MAX, REPOSITORY
 
 REGISTRY = re.compile(
     r"\b(pypi\.org|files\.pythonhosted\.org|registry\.(npmjs\.org|yarnpkg\.com)|test\.pypi\.org|deb\.debian\.org)"
@@ -86,6 +86,14 @@ def test_the_platform_runs_without_the_parts_of_the_tests() -> None:
     run = (REPOSITORY / "requirements" / "run.txt").read_text()
     assert re.search(r"^pydicom==", run, re.MULTILINE)
     assert not re.search(r"^(pynetdicom|dicomweb-client|pytest|hypothesis)==", run, re.MULTILINE)
+
+
+def test_tests_and_the_browser_application_keep_to_the_length_of_a_file() -> None:
+    """The package is measured by rules.lengths; lists of translations are as long as the application has words."""
+    names = [name for name in tracked() if re.match(r"(tests|tools|benchmarks|web/src)/.+\.(py|tsx?)$", name) and "/i18n/" not in name]
+    assert names
+    lengths = {name: len((REPOSITORY / name).read_text().splitlines()) for name in names}
+    assert {name: count for name, count in lengths.items() if count > FILE_LINES_MAX} == {}
 
 
 def test_scripts_can_be_run() -> None:
