@@ -21,12 +21,12 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import JSON, TypeEngine
 
 from archipel.archive.model import InstanceRef
 from archipel.kit.database import Tx
+from archipel.kit.rows import insert_new as insert_new  # part of what this module offers
 from archipel.kit.rows import metadata
 from archipel.kit.scope import Scope
 
@@ -163,14 +163,6 @@ def chunks(values: Iterable[str]) -> Iterable[list[str]]:
     return (whole[i : i + CHUNK] for i in range(0, len(whole), CHUNK))
 
 
-def insert_new(tx: Tx, table: Table, values: list[dict[str, Any]]) -> None:
-    """Insert rows; those whose key is taken, by another transaction perhaps, are left out without an error."""
-    if not values:
-        return
-    kind = postgresql.insert(table) if tx.dialect == "postgresql" else sqlite.insert(table)
-    tx.execute(kind.on_conflict_do_nothing(), values)
-
-
 def known_instances(tx: Tx, uids: Iterable[str]) -> dict[str, Any]:
     """Study, series, digest, place and rejection of those instances that are stored, by SOP Instance UID."""
     found: dict[str, Any] = {}
@@ -262,7 +254,8 @@ def refs(
     if not include_rejected:
         statement = statement.where(instance.c.rejection_id == "")
     i = instance.c
-    ordered = statement.order_by(i.study_uid, series.c.number, i.series_uid, i.number, i.sop_instance_uid)
+    number, of_series = i.number.nulls_last(), series.c.number.nulls_last()
+    ordered = statement.order_by(i.study_uid, of_series, i.series_uid, number, i.sop_instance_uid)
     return [InstanceRef(*row) for row in tx.execute(ordered)]
 
 

@@ -22,6 +22,8 @@ from archipel.kit.errors import Conflict, Invalid, LimitReached, NotFound, Unava
 from archipel.kit.ids import new_id
 
 CHUNK_BYTES = 256 * 1024
+STRETCH_BYTES = 8 << 20
+PUT_BYTES = 8 << 20
 _KEY = re.compile(r"[A-Za-z0-9_-]+(?:[./][A-Za-z0-9_-]+)*")
 
 
@@ -32,7 +34,7 @@ class Blobs(Protocol):
         """Write a new object and return its size in bytes; Conflict when the key exists, LimitReached when the disk is full."""
 
     def put_file(self, key: str, path: Path) -> int:
-        """Make a local file an object; the file is consumed."""
+        """Make a local file an object; the file is consumed when that succeeds, and left where it is when not."""
 
     def read(self, key: str, offset: int, length: int) -> bytes:
         """``length`` bytes from ``offset``; fewer only at the end of the object. NotFound when there is no such object."""
@@ -46,7 +48,7 @@ class Blobs(Protocol):
         """Remove an object; nothing happens when it is not there."""
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """All (key, size) below a prefix."""
+        """All (key, size) below a prefix of whole segments, of everything when it is empty."""
 
     def probe(self) -> None:
         """Write, read and delete a small object; Unavailable when that fails."""
@@ -57,6 +59,11 @@ def check_key(key: str) -> str:
     if not _KEY.fullmatch(key) or len(key) > 300:
         raise Invalid("An object key is not well formed.", code="blob-key", detail=repr(key))
     return key
+
+
+def check_prefix(prefix: str) -> str:
+    """The prefix without a slash at its end, or Invalid as above; empty for the whole store."""
+    return check_key(prefix.rstrip("/")) if prefix else ""
 
 
 def _probe(blobs: Blobs) -> None:
@@ -78,7 +85,8 @@ class FileBlobs:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._aside = root / "aside"
+        self._aside = root / ".aside"  # no key can name it
+        self._durable: set[Path] = set()  # folders whose own entry has been synced by this process
         self._aside.mkdir(parents=True, exist_ok=True)
 
     def put(self, key: str, chunks: Iterable[bytes]) -> int:
@@ -96,17 +104,17 @@ class FileBlobs:
     def put_file(self, key: str, path: Path) -> int:
         target = self._path(key)
         try:
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
+            size = path.stat().st_size
             if path.stat().st_dev != self._root.stat().st_dev:
                 with path.open("rb") as file:
-                    return self.put(key, iter(lambda: file.read(CHUNK_BYTES), b""))
-            size = path.stat().st_size
-            self._publish(path, target, key)
+                    self.put(key, iter(lambda: file.read(CHUNK_BYTES), b""))
+            else:
+                with path.open("rb+") as file:
+                    os.fsync(file.fileno())
+                self._publish(path, target, key)
         except OSError as error:
             raise _disk_error(error) from error
-        finally:
-            path.unlink(missing_ok=True)
+        path.unlink()
         return size
 
     def read(self, key: str, offset: int, length: int) -> bytes:
@@ -137,7 +145,7 @@ class FileBlobs:
         self._path(key).unlink(missing_ok=True)
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
-        start = self._root / prefix
+        start = self._root / check_prefix(prefix)
         for path in sorted(start.rglob("*")) if start.is_dir() else []:
             if path.is_file() and self._aside not in path.parents:
                 yield path.relative_to(self._root).as_posix(), path.stat().st_size
@@ -149,13 +157,19 @@ class FileBlobs:
         return self._root / check_key(key)
 
     def _publish(self, aside: Path, target: Path, key: str) -> None:
-        made = _make_folders(target.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(aside, target)  # a link, not a rename: it fails when the name is taken
         except FileExistsError as error:
             raise Conflict("An object with this key exists.", code="blob-exists", detail=key) from error
-        for folder in [target.parent, *made]:
-            _sync_folder(folder)
+        _sync_folder(target.parent)
+        for folder in target.parents:  # another thread may have made it a moment ago and not synced it yet
+            if folder in self._durable:
+                break
+            _sync_folder(folder.parent)
+            if folder == self._root:
+                break
+        self._durable |= {target.parent, *target.parent.parents}
 
 
 class S3Blobs:
@@ -174,7 +188,7 @@ class S3Blobs:
                 yield chunk
 
         # One request with put-if-absent while it is small; a multipart upload has no such condition, but our keys are never reused.
-        first, rest = _head(counted(), 8 * 1024 * 1024)
+        first, rest = _head(counted(), PUT_BYTES)
         if rest is None:
             self._call(lambda: obstore.put(self._store, check_key(key), first, mode="create", use_multipart=False), key)
         else:
@@ -191,17 +205,22 @@ class S3Blobs:
     def read(self, key: str, offset: int, length: int) -> bytes:
         if length <= 0:
             return b""
-        return bytes(self._call(lambda: obstore.get_range(self._store, check_key(key), start=offset, length=length), key))
+        try:
+            return bytes(self._call(lambda: obstore.get_range(self._store, check_key(key), start=offset, length=length), key))
+        except Unavailable:
+            if offset >= self.size(key):  # S3 has no answer for a range that starts behind the end (416)
+                return b""
+            raise
 
     def stream(self, key: str, offset: int, length: int, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
-        if length <= 0:
-            return
-        answer = self._call(lambda: obstore.get(self._store, check_key(key), options={"range": (offset, offset + length)}), key)
-        try:
-            for chunk in answer.stream(min_chunk_size=chunk_bytes):
-                yield bytes(chunk)
-        except BaseError as error:
-            raise _unavailable(error) from error
+        # One request for each stretch: a single one would end with the client's time limit when the reader is slow.
+        while length > 0:
+            stretch = memoryview(self.read(key, offset, min(length, STRETCH_BYTES)))
+            if not stretch:
+                return
+            for start in range(0, len(stretch), chunk_bytes):
+                yield bytes(stretch[start : start + chunk_bytes])
+            offset, length = offset + len(stretch), length - len(stretch)
 
     def size(self, key: str) -> int:
         return int(self._call(lambda: obstore.head(self._store, check_key(key)), key)["size"])
@@ -216,7 +235,7 @@ class S3Blobs:
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         try:
-            for page in obstore.list(self._store, prefix=prefix):
+            for page in obstore.list(self._store, prefix=check_prefix(prefix)):
                 yield from ((item["path"], item["size"]) for item in page)
         except BaseError as error:
             raise _unavailable(error) from error
@@ -288,17 +307,6 @@ def _write_synced(path: Path, chunks: Iterable[bytes]) -> int:
     return size
 
 
-def _make_folders(folder: Path) -> list[Path]:
-    """Create missing folders and return the parents whose entries changed."""
-    missing = []
-    while not folder.exists():
-        missing.append(folder)
-        folder = folder.parent
-    for path in reversed(missing):
-        path.mkdir(exist_ok=True)
-    return [path.parent for path in missing]
-
-
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -312,7 +320,7 @@ def _missing(key: str) -> NotFound:
 
 
 def _disk_error(error: OSError) -> Exception:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return LimitReached("The disk is full; nothing was stored.", code="out-of-space", detail=str(error))
     return Unavailable("The disk does not answer as it should.", code="blobs", detail=str(error))
 

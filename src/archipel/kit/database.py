@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,22 +15,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from archipel.kit import rows
 from archipel.kit.clock import Clock, SystemClock, to_text
-from archipel.kit.errors import Unavailable
+from archipel.kit.errors import ArchipelError, LimitReached, Unavailable
 
 if TYPE_CHECKING:
     from archipel.kit.feed import Change
 
-__all__ = ["DBAPIError", "Database", "IntegrityError", "Tx"]
+__all__ = ["DBAPIError", "DataError", "Database", "IntegrityError", "Tx"]
 
 T = TypeVar("T")
 
 # Any constant does: it names the lock under which changes get their position (DESIGN 4.5).
 FEED_LOCK = 0x41524348
 RETRIES_MAX = 6
+CONNECT_S = 5
+# The database asks for the transaction to be run again: serialisation failure, deadlock.
+AGAIN = frozenset({"40001", "40P01"})
+DISK_FULL = "53100"
 
 
 class Tx:
@@ -93,10 +99,13 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
-        """A transaction that only reads, on one snapshot; whatever it wrote is rolled back."""
-        with _reachable(), self.engine.connect() as connection, connection.begin() as transaction:
-            yield Tx(connection, self.clock)
-            transaction.rollback()
+        """A transaction that only reads, on one snapshot; the database refuses whatever it would write."""
+        with _reachable(), self.engine.connect() as connection:
+            if self.dialect == "postgresql":
+                connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin() as transaction:
+                yield Tx(connection, self.clock)
+                transaction.rollback()
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
@@ -115,7 +124,7 @@ class Database:
                 with self.write() as tx:
                     return act(tx)
             except DBAPIError as error:
-                if attempt == RETRIES_MAX - 1 or getattr(error.orig, "sqlstate", None) not in ("40001", "40P01"):
+                if attempt == RETRIES_MAX - 1 or getattr(error.orig, "sqlstate", None) not in AGAIN:
                     raise
                 time.sleep(random.uniform(0.005, 0.02) * 2**attempt)
         raise AssertionError("unreachable")
@@ -135,19 +144,30 @@ class Database:
 
 @contextmanager
 def _reachable() -> Iterator[None]:
-    """Turn "the database does not answer" into the kind of error that doors know."""
+    """Turn "the database does not answer" and "its disk is full" into the kinds of error that doors know."""
     try:
         yield
-    except OperationalError as error:
-        sqlstate = getattr(error.orig, "sqlstate", None)
-        if sqlstate in ("40001", "40P01"):
+    except (OperationalError, InterfaceError) as error:
+        if getattr(error.orig, "sqlstate", None) in AGAIN:
             raise
-        raise Unavailable("The database does not answer; try again.", code="database", detail=str(error.orig)) from error
+        raise _failure(error) from error
+    except PoolTimeout as error:
+        raise Unavailable("The database is busy; try again.", code="database", detail=str(error)) from error
+
+
+def _failure(error: DBAPIError) -> ArchipelError:
+    orig = error.orig
+    if getattr(orig, "sqlstate", None) == DISK_FULL or getattr(orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+        return LimitReached("The database's disk is full; nothing was stored.", code="out-of-space", detail=str(orig))
+    return Unavailable("The database does not answer; try again.", code="database", detail=str(orig))
 
 
 def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+        return create_engine(
+            url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, isolation_level="READ COMMITTED",
+            connect_args={"connect_timeout": CONNECT_S},
+        )  # fmt: skip
     engine = create_engine(
         url, pool_size=pool_size, max_overflow=pool_size, connect_args={"timeout": busy_timeout_s, "check_same_thread": False}
     )
@@ -167,6 +187,7 @@ def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
     def _begin(connection: Connection) -> None:
         # A read that turns into a write fails at once in WAL mode, so writers say so from the start.
         writes = connection.get_execution_options().get("archipel_write", False)
+        connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if writes else 'ON'}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine

@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, insert, select, update
 from archipel.kit import rows
 from archipel.kit.clock import to_text
 from archipel.kit.database import Database, Tx
-from archipel.kit.errors import NotFound
+from archipel.kit.errors import NotFound, Unavailable
 from archipel.kit.ids import new_id
 
 log = structlog.get_logger(__name__)
@@ -74,6 +74,8 @@ def advance(database: Database, follower: Follower) -> int:
     try:
         return database.transact(lambda tx: _take(tx, follower, follower.batch_count_max))
     except Exception as error:  # a failing follower must never stop the feed: its batch is taken apart and the culprit parked
+        if _database_is_away(error):
+            raise
         log.warning("feed.batch_failed", follower=follower.name, error=repr(error))
         return _take_singly(database, follower)
 
@@ -106,19 +108,30 @@ def _take(tx: Tx, follower: Follower, limit: int) -> int:
 
 def _take_singly(database: Database, follower: Follower) -> int:
     for taken in range(follower.batch_count_max):
+        with database.read() as tx:
+            start = _cursor(tx, follower.name)
         try:
             if not database.transact(lambda tx: _take(tx, follower, 1)):
                 return taken
         except Exception as error:
+            if _database_is_away(error):
+                raise
             reason = repr(error)
             log.error("feed.parked", follower=follower.name, error=reason)
-            database.transact(lambda tx, reason=reason: _park_next(tx, follower, reason))  # type: ignore[misc]
+            database.transact(lambda tx, start=start, reason=reason: _park_next(tx, follower, start, reason))  # type: ignore[misc]
     return follower.batch_count_max
 
 
-def _park_next(tx: Tx, follower: Follower, error: str) -> None:
+def _database_is_away(error: Exception) -> bool:
+    """No change is to blame when the database does not answer: the feed waits."""
+    return isinstance(error, Unavailable) and error.code == "database"
+
+
+def _park_next(tx: Tx, follower: Follower, start: int, error: str) -> None:
+    """Park the change after ``start``, unless another process has gone past it meanwhile."""
     c = rows.change.c
-    start = _cursor(tx, follower.name, lock=True)
+    if _cursor(tx, follower.name, lock=True) != start:
+        return
     row = tx.execute(select(c.position, c.name, c.payload).where(c.position > start).order_by(c.position).limit(1)).one()
     now = tx.now()
     tx.execute(
@@ -145,6 +158,8 @@ def retry_parked(database: Database, follower: Follower, parked_id: str | None =
                 tx.execute(delete(rows.parked).where(p.id == row.id))
             succeeded += 1
         except Exception as error:
+            if _database_is_away(error):
+                raise
             wait_s = RETRY_AFTER_S[min(row.attempts, len(RETRY_AFTER_S) - 1)]
             with database.write() as tx:
                 tx.execute(

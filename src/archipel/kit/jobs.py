@@ -9,17 +9,20 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import ColumnElement, func, insert, or_, select, update
 
 from archipel.kit import rows
 from archipel.kit.clock import to_text
 from archipel.kit.database import Database, Tx
+from archipel.kit.errors import ArchipelError, Unavailable
 from archipel.kit.ids import new_id
 
 log = structlog.get_logger(__name__)
 
 Act = Callable[..., None]
 LEASE_S = 300
+RENEW_S = LEASE_S / 4
+DEDUP_TRIES = 3
 BACKOFF_S = (5, 30, 120, 600, 1800)
 
 
@@ -34,21 +37,22 @@ def enqueue(
     delay_s: float = 0,
 ) -> str:
     """Add a job that runs once this transaction has committed; an open job with the same ``dedup_key`` is returned instead."""
-    j = rows.job.c
-    if dedup_key is not None:
-        existing = tx.execute(select(j.id).where(j.dedup_key == dedup_key)).scalar()
-        if existing:
-            return str(existing)
     now = tx.now()
     job_id = new_id()
-    tx.execute(
-        insert(rows.job).values(
-            id=job_id, name=name, arguments=json.dumps(dict(arguments)), dedup_key=dedup_key, state="waiting", attempts=0,
-            attempts_max=attempts_max, run_at=to_text(now + timedelta(seconds=delay_s)),
-            deadline_at=to_text(now + timedelta(seconds=deadline_s)), created_at=to_text(now), error="",
-        )
-    )  # fmt: skip
-    return job_id
+    values = {
+        "id": job_id, "name": name, "arguments": json.dumps(dict(arguments)), "dedup_key": dedup_key, "state": "waiting", "attempts": 0,
+        "attempts_max": attempts_max, "run_at": to_text(now + timedelta(seconds=delay_s)),
+        "deadline_at": to_text(now + timedelta(seconds=deadline_s)), "created_at": to_text(now), "error": "",
+    }  # fmt: skip
+    if dedup_key is None:
+        tx.execute(insert(rows.job).values(values))
+        return job_id
+    for _ in range(DEDUP_TRIES):  # the job that had the key may end between the two statements
+        rows.insert_new(tx, rows.job, [values])
+        existing = tx.execute(select(rows.job.c.id).where(rows.job.c.dedup_key == dedup_key)).scalar()
+        if existing:
+            return str(existing)
+    raise Unavailable("The job could not be enqueued; try again.", code="job-busy", detail=dedup_key)
 
 
 def lease(database: Database) -> tuple[str, str, str, dict[str, Any]] | None:
@@ -56,27 +60,58 @@ def lease(database: Database) -> tuple[str, str, str, dict[str, Any]] | None:
 
     def take(tx: Tx) -> tuple[str, str, str, dict[str, Any]] | None:
         j = rows.job.c
-        now = to_text(tx.now())
-        due = or_((j.state == "waiting") & (j.run_at <= now), (j.state == "running") & (j.leased_until < now))
-        found = tx.execute(
-            select(j.id, j.name, j.arguments, j.attempts).where(due).order_by(j.run_at).limit(1).with_for_update(skip_locked=True)
-        )
-        row = found.first()
-        if row is None:
-            return None
+        columns = (j.id, j.name, j.arguments, j.state, j.attempts, j.attempts_max, j.deadline_at)
+        while True:
+            statement = select(*columns).where(_due(tx)).order_by(j.run_at).limit(1)
+            row = tx.execute(statement.with_for_update(skip_locked=True)).first()
+            if row is None:
+                return None
+            over = _over(row, to_text(tx.now()))
+            if not over:
+                break
+            ended = {
+                "state": "failed",
+                "dedup_key": None,
+                "lease": None,
+                "leased_until": None,
+                "ended_at": to_text(tx.now()),
+                "error": over,
+            }
+            tx.execute(update(rows.job).where(j.id == row.id).values(ended))
+            log.warning("job.given_up", job=row.name, job_id=row.id, reason=over)
         token = new_id()
-        until = to_text(tx.now() + timedelta(seconds=LEASE_S))
-        values = {"state": "running", "lease": token, "leased_until": until, "attempts": row.attempts + 1}
+        values = {"state": "running", "lease": token, "leased_until": _lease_end(tx), "attempts": row.attempts + 1}
         tx.execute(update(rows.job).where(j.id == row.id).values(values))
         return row.id, token, row.name, json.loads(row.arguments)
 
     with database.read() as tx:  # most of the time nothing is due, and looking costs no write lock
-        now = to_text(tx.now())
-        j = rows.job.c
-        due = or_((j.state == "waiting") & (j.run_at <= now), (j.state == "running") & (j.leased_until < now))
-        if tx.execute(select(j.id).where(due).limit(1)).first() is None:
+        if tx.execute(select(rows.job.c.id).where(_due(tx)).limit(1)).first() is None:
             return None
     return database.transact(take)
+
+
+def _due(tx: Tx) -> ColumnElement[bool]:
+    j = rows.job.c
+    now = to_text(tx.now())
+    return or_((j.state == "waiting") & (j.run_at <= now), (j.state == "running") & (j.leased_until < now))
+
+
+def _over(row: Any, now: str) -> str:
+    """Why a job that is due must not run again, or ''. A worker that dies counts as a try: a job that kills its worker ends too."""
+    if row.state == "running" and row.attempts >= row.attempts_max:
+        return f"its worker died at try {row.attempts} of {row.attempts_max}"
+    return f"its time ended at {row.deadline_at}" if now > row.deadline_at else ""
+
+
+def _lease_end(tx: Tx) -> str:
+    return to_text(tx.now() + timedelta(seconds=LEASE_S))
+
+
+def renew(database: Database, job_id: str, token: str) -> bool:
+    """Keep a job that takes long; False when its lease has run out and another worker has it."""
+    with database.write() as tx:
+        held = update(rows.job).where(rows.job.c.id == job_id, rows.job.c.lease == token)
+        return bool(tx.execute(held.values(leased_until=_lease_end(tx))).rowcount)
 
 
 def finish(database: Database, job_id: str, token: str, error: str | None) -> None:
@@ -113,10 +148,19 @@ def recent(tx: Tx, limit: int = 100) -> list[dict[str, Any]]:
 class JobRunner:
     """Threads that run jobs by name until they are stopped."""
 
-    def __init__(self, database: Database, acts: Mapping[str, Act], *, threads: int = 2, poll_s: float = 0.5) -> None:
+    def __init__(
+        self,
+        database: Database,
+        acts: Mapping[str, Act],
+        *,
+        threads: int = 2,
+        poll_s: float = 0.5,
+        renew_s: float = RENEW_S,
+    ) -> None:
         self._database = database
         self._acts = acts
         self._poll_s = poll_s
+        self._renew_s = renew_s
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._run, name=f"job-{i}", daemon=True) for i in range(threads)]
 
@@ -137,13 +181,27 @@ class JobRunner:
             return False
         job_id, token, name, arguments = leased
         error = None
+        ended = threading.Event()
+        keeper = threading.Thread(target=self._keep, args=(job_id, token, ended), name=f"job-keep-{name}", daemon=True)
+        keeper.start()
         try:
             self._acts[name](**arguments)
         except Exception as failure:
             error = repr(failure)
             log.warning("job.failed", job=name, job_id=job_id, error=error)
+        finally:
+            ended.set()
+            keeper.join()
         finish(self._database, job_id, token, error)
         return True
+
+    def _keep(self, job_id: str, token: str, ended: threading.Event) -> None:
+        """Renew the lease while the job runs, so that no second worker takes what merely takes long."""
+        while not ended.wait(self._renew_s):
+            try:
+                renew(self._database, job_id, token)
+            except ArchipelError as error:  # the database is away: the next time will do, or the lease runs out
+                log.warning("job.not_renewed", job_id=job_id, detail=error.detail)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

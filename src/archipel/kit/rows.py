@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy.dialects import postgresql, sqlite
 
 metadata = MetaData(
     naming_convention={
@@ -68,3 +71,19 @@ job = Table(
     Column("ended_at", String(27), nullable=True),
     Index(None, "state", "run_at"),
 )
+
+
+class Executes(Protocol):
+    """What a transaction is to this module, which stands below it."""
+
+    dialect: str
+
+    def execute(self, statement: Any, parameters: Any = None) -> Any: ...
+
+
+def insert_new(tx: Executes, table: Table, values: list[dict[str, Any]]) -> None:
+    """Insert rows; those whose key is taken, by another transaction perhaps, are left out without an error."""
+    if not values:
+        return
+    kind = postgresql.insert(table) if tx.dialect == "postgresql" else sqlite.insert(table)
+    tx.execute(kind.on_conflict_do_nothing(), values)

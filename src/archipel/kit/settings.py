@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from archipel.kit.errors import Invalid
 
@@ -139,11 +140,12 @@ def load_settings(data: Path, config: Path | None = None, **overrides: Any) -> S
     if config or path.exists():
         try:
             values = tomllib.loads(path.read_text())
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError) as error:  # not TOML, or not UTF-8
             raise Invalid(f"The configuration file {path} cannot be read: {error}", code="settings") from error
     values["data"] = data
+    _refuse_unknown_environment()
     try:
-        settings = Settings(**values)
+        settings = Settings(**values).model_copy(update={"data": data})
         for table, options in overrides.items():
             given = {k: v for k, v in options.items() if v is not None}
             current = getattr(settings, table)
@@ -151,4 +153,15 @@ def load_settings(data: Path, config: Path | None = None, **overrides: Any) -> S
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise Invalid(f"The settings are not valid: {reasons}", code="settings") from error
+    except SettingsError as error:
+        raise Invalid(f"The settings are not valid: {error}", code="settings") from error
     return settings
+
+
+def _refuse_unknown_environment() -> None:
+    """A variable that names no option is a misspelt one; those of the test suite are not ours."""
+    known = {name.upper() for name in Settings.model_fields}
+    for variable in sorted(os.environ):
+        table = variable.removeprefix("ARCHIPEL_").partition("__")[0]
+        if variable.startswith("ARCHIPEL_") and table not in known and not table.startswith(("TEST_", "FUZZ_")):
+            raise Invalid(f"The environment names an option that does not exist: {variable}.", code="settings", field=variable)

@@ -64,10 +64,14 @@ class Spooled:
         if self._memory is not None:
             self._spool.give(len(self._memory))
             self._memory = None
-        if self._file is not None:
-            self._file.close()
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
+        try:
+            if self._file is not None:
+                self._file.close()  # writes what is buffered, which a full disk refuses
+        except OSError:
+            pass
+        finally:
+            if self.path is not None:
+                self.path.unlink(missing_ok=True)
 
     def _to_file(self) -> None:
         assert self._memory is not None
