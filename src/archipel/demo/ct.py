@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import sqrt
 
 import numpy as np
@@ -47,7 +48,7 @@ class Scan:
 
 def chest_scans(small: bool = False) -> tuple[Scan, Scan]:
     """Lung and soft-tissue reconstructions of one helical acquisition."""
-    size, count = (64, 12) if small else (512, 120)
+    size, count = (64, 40) if small else (512, 120)
     spacing = HEIGHT_MM / count
     lung = Series("lung", 2, "CT", "Thorax poumon 2,5 mm", "CHEST", "Phantom CT")
     soft = Series("soft", 3, "CT", "Thorax mediastin 5 mm", "CHEST", "Phantom CT", minutes=1)
@@ -68,7 +69,7 @@ def chest_ct(visit: Visit, small: bool = False) -> Iterator[bytes]:
     """Both chest series as Part 10 files."""
     thorax = Thorax(visit.key)
     for scan in chest_scans(small):
-        yield from scan_files(visit, scan, lambda z, s=scan: thorax.slice(z, s.size, s.field_mm))
+        yield from scan_files(visit, scan, partial(thorax.slice, size=scan.size, field_mm=scan.field_mm))
 
 
 def head_ct(visit: Visit, small: bool = False) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, time
 
 import numpy as np
@@ -34,12 +34,12 @@ class DemoExam:
 
 @dataclass(frozen=True)
 class Visit:
-    """A study that is to be made: ``key`` names it, ``day`` is the day that the whole demo is anchored to."""
+    """A study that is to be made: ``key`` names it; all UIDs of one ``edition`` of the demo differ from those of another."""
 
     key: str
     person: Person
     site_id: str
-    day: date
+    edition: str
     on: date
     at: time
     description: str
@@ -48,14 +48,11 @@ class Visit:
     referring: str = "DEMO-VALMONT^Inès^^Dr"
 
     def uid(self, *names: str | int) -> str:
-        return uid(self.day, self.key, *names)
+        return uid(self.edition, self.key, *names)
 
     @property
     def study_uid(self) -> str:
         return self.uid("study")
-
-    def renamed(self, person: Person) -> Visit:
-        return replace(self, person=person)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,8 @@ def leads(seed: str, seconds: int) -> NDArray[np.float64]:
     limb = [one, two, two - one, -(one + two) / 2, one - two / 2, two - one / 2]
     chest = [dipole @ np.array(direction) for direction in CHEST]
     drift = 25 * np.sin(2 * np.pi * 0.25 * t)
-    return np.stack([*limb, *chest], axis=1) + drift[:, None] + rng.normal(0, 5, (len(t), 12))
+    traces: NDArray[np.float64] = np.stack([*limb, *chest], axis=1) + drift[:, None] + rng.normal(0, 5, (len(t), 12))
+    return traces
 
 
 def multiplex(microvolts: NDArray[np.float64]) -> Dataset:

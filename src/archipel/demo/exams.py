@@ -28,6 +28,9 @@ from archipel.demo.ultrasound import ultrasound
 
 Maker = Callable[[Visit, bool], Iterator[bytes]]
 
+# The exam that comes last: where it is, the whole demo is.
+CLOSING_NUMBER = 999
+
 CHU, ROCHE_BLANCHE, ANSE_VERTE = "chu-port-alize", "ch-roche-blanche", "hopital-anse-verte"
 SALINES, SCREENING = "cabinet-des-salines", "depistage-archipel"
 
@@ -45,6 +48,15 @@ class Entry:
     station: str
     makers: tuple[Maker, ...]
     filler: bool = False
+
+
+@dataclass(frozen=True)
+class Telling:
+    """How the demo is told this time."""
+
+    today: date
+    edition: str
+    small: bool
 
 
 HEAD_DOSE = partial(dose_report, region="head")
@@ -95,19 +107,28 @@ SAMPLES = (
 )  # fmt: skip
 
 
-def demo_exams(today: date, small: bool = False) -> Iterator[DemoExam]:
+def demo_exams(today: date, small: bool = False, *, edition: str = "") -> Iterator[DemoExam]:
     """Every exam of the demo, told relative to ``today``; Part 10 files are made only when they are read.
 
-    ``small`` gives one exam of each kind with a few small images, for tests. The same arguments give the same bytes.
+    ``small`` gives one exam of each kind with a few small images, for tests. The same arguments give the same bytes;
+    another ``edition`` gives the same exams under other UIDs, for a fresh start on the same day.
     """
+    telling = Telling(today, f"{today.isoformat()}/{edition}", small)
     for number, entry in enumerate(catalogue(), start=1):
         if small and entry.filler:
             continue
-        visit = visit_of(entry, number, today)
+        visit = visit_of(entry, number, telling)
         yield DemoExam(entry.site_id, entry.key, chain.from_iterable(maker(visit, small) for maker in entry.makers))
-    yield from conflicting_exams(today, small)
+    yield from conflicting_exams(telling)
     if not small:
         yield DemoExam(CHU, "pydicom-samples", samples())
+    closing = Entry("closing", "dupont", CHU, 0, time(7, 30), "ECG de repos", "CHU_ECG", (ecg,))
+    yield DemoExam(CHU, "closing", ecg(visit_of(closing, CLOSING_NUMBER, telling), small))
+
+
+def accession(number: int) -> str:
+    """The Accession Number of the demo's exam of that number."""
+    return f"DEMO{number:08d}"
 
 
 def catalogue() -> Iterator[Entry]:
@@ -119,31 +140,41 @@ def catalogue() -> Iterator[Entry]:
             yield Entry(f"{kind}-{person}-{days_ago}", person, site_id, days_ago, at, description, station, (maker,), filler=True)
 
 
-def visit_of(entry: Entry, number: int, today: date, person: Person | None = None) -> Visit:
+def visit_of(entry: Entry, number: int, telling: Telling, person: Person | None = None) -> Visit:
     return Visit(
         key=entry.key,
         person=person or PEOPLE[entry.person],
         site_id=entry.site_id,
-        day=today,
-        on=today - timedelta(days=entry.days_ago),
+        edition=telling.edition,
+        on=telling.today - timedelta(days=entry.days_ago),
         at=entry.at,
         description=entry.description,
-        accession=f"DEMO{number:08d}",
+        accession=accession(number),
         station=entry.station,
     )
 
 
-def conflicting_exams(today: date, small: bool) -> Iterator[DemoExam]:
+def conflicting_exams(telling: Telling) -> Iterator[DemoExam]:
     """What the conflict screens are for: they come after the exams that they contradict."""
     hand = Entry("conflict-name", "bernard", CHU, 4, time(12, 20), "Radiographie de la main gauche", "CHU_DX1", (hand_cr,))
-    yield DemoExam(CHU, "conflict-name", hand_cr(visit_of(hand, 901, today, WRONG_NAME), small))
+    yield DemoExam(CHU, "conflict-name", hand_cr(visit_of(hand, 901, telling, WRONG_NAME), telling.small))
 
     other_birth = replace(PEOPLE["leroy"], birth="19640225")
     breast = Entry("conflict-birth-date", "leroy", SCREENING, 1, time(11, 40), "Échographie mammaire", "DEPIST_US1", (ultrasound,))
-    yield DemoExam(SCREENING, "conflict-birth-date", ultrasound(visit_of(breast, 902, today, other_birth), small))
+    yield DemoExam(SCREENING, "conflict-birth-date", ultrasound(visit_of(breast, 902, telling, other_birth), telling.small))
 
-    number, chest = next((index, entry) for index, entry in enumerate(CATALOGUE, start=1) if entry.key == "dx-chest")
-    yield DemoExam(chest.site_id, "conflict-content", resent(chest_dx(visit_of(chest, number, today), small)))
+    number, wrist = numbered("cr-hand")
+    wrong_person = visit_of(wrist, number, telling, PEOPLE["garcia"])
+    yield DemoExam(
+        wrist.site_id, "conflict-patient", pdf_report(wrong_person, telling.small, lines=("Compte rendu classé au mauvais nom.",))
+    )
+
+    number, chest = numbered("dx-chest")
+    yield DemoExam(chest.site_id, "conflict-content", resent(chest_dx(visit_of(chest, number, telling), telling.small)))
+
+
+def numbered(key: str) -> tuple[int, Entry]:
+    return next((number, entry) for number, entry in enumerate(CATALOGUE, start=1) if entry.key == key)
 
 
 def resent(files: Iterator[bytes]) -> Iterator[bytes]:

@@ -51,7 +51,7 @@ def screening(visit: Visit, small: bool = False, *, seed: str = "", prior: bool 
         if small:
             yield part10(ds, ExplicitVRLittleEndian)
         else:
-            set_encapsulated(ds, [imagecodecs.jpegls_encode(pixels)])
+            set_encapsulated(ds, [bytes(imagecodecs.jpegls_encode(pixels))])
             yield part10(ds, JPEGLSLossless)
 
 

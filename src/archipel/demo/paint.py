@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,9 @@ def ellipse(canvas: Canvas, x: float, y: float, rx: float, ry: float, value: flo
     blend(part, (1 - distance) * (min(rx, ry) / canvas.pixel_mm) + 0.5, value, weight)
 
 
-def capsule(canvas: Canvas, start: tuple[float, float], end: tuple[float, float], radius: float, value: float, *, weight: float = 1.0) -> None:
+def capsule(
+    canvas: Canvas, start: tuple[float, float], end: tuple[float, float], radius: float, value: float, *, weight: float = 1.0
+) -> None:
     """Fill a line with round ends."""
     (x0, y0), (x1, y1) = start, end
     found = canvas.window((x0 + x1) / 2, (y0 + y1) / 2, abs(x1 - x0) / 2 + radius, abs(y1 - y0) / 2 + radius)
@@ -77,9 +80,8 @@ def capsule(canvas: Canvas, start: tuple[float, float], end: tuple[float, float]
     blend(part, (radius - distance) / canvas.pixel_mm + 0.5, value, weight)
 
 
-def blend(part: Pixels, cover: Pixels, value: float, weight: float) -> None:
-    cover = np.clip(cover, 0, 1) * np.float32(weight)
-    part += cover * (np.float32(value) - part)
+def blend(part: Pixels, cover: NDArray[np.floating[Any]], value: float, weight: float) -> None:
+    part += np.clip(cover, 0, 1).astype(np.float32) * np.float32(weight) * (np.float32(value) - part)
 
 
 def power_law_field(rng: np.random.Generator, rows: int, columns: int, slope: float) -> Pixels:
@@ -109,7 +111,7 @@ def word_mask(text: str, height: int) -> NDArray[np.bool_]:
     return np.asarray(picture) > 127
 
 
-def burn(pixels: NDArray[np.generic], text: str, value: object, *, right: bool = False) -> None:
+def burn(pixels: NDArray[Any], text: str, value: float | tuple[int, int, int], *, right: bool = False) -> None:
     """Write ``text`` near the top of the picture (rows, columns[, samples]) in place; pictures too small for it stay as they are."""
     rows, columns = pixels.shape[:2]
     height = max(9, rows // 50)

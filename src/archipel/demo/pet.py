@@ -28,7 +28,7 @@ LESION_SUV = {"1": 6.8, "2": 3.1, "3": 12.4, "4": 1.4}
 
 def pet_ct(visit: Visit, small: bool = False) -> Iterator[bytes]:
     """Both series; they share the frame of reference of the visit."""
-    size, count = (64, 10) if small else (256, 75)
+    size, count = (64, 20) if small else (256, 75)
     spacing = HEIGHT_MM / count
     series = Series("ct", 2, "CT", "TDM faible dose", "CHEST", "Phantom PET-CT")
     scan = Scan(series, size, FIELD_MM, count, spacing, "SOFT", (40, 400), 24.0, 1.0, kvp=120, ctdi_vol_mgy=3.1, mas=40)

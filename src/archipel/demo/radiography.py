@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 import imagecodecs
 import numpy as np
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
 from pydicom.pixels.encoders.base import get_encoder
 from pydicom.uid import (
-    JPEG2000Lossless,
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
     ExplicitVRLittleEndian,
+    JPEG2000Lossless,
     RLELossless,
 )
 
@@ -42,7 +41,8 @@ def chest_dx(visit: Visit, small: bool = False) -> Iterator[bytes]:
     if small:
         yield part10(ds, ExplicitVRLittleEndian)
         return
-    set_encapsulated(ds, [imagecodecs.jpeg2k_encode(stored, level=0, reversible=True, codecformat="j2k", bitspersample=12, mct=False)])
+    encoded = imagecodecs.jpeg2k_encode(stored, level=0, reversible=True, codecformat="j2k", bitspersample=12, mct=False)
+    set_encapsulated(ds, [bytes(encoded)])
     yield part10(ds, JPEG2000Lossless)
 
 
@@ -55,7 +55,8 @@ def chest_projection(size: int) -> Pixels:
     paths = np.stack([part.sum(axis=0) for part in water]) * (400.0 / size) * MU_WATER_PER_MM
     picture = enlarge(paths.astype(np.float32), size * 3 // 4, size)
     low, high = np.percentile(picture, (12, 99.5))
-    return (np.clip((picture - low) / (high - low), -0.2, 1.05) * 3000 + 700).astype(np.float32)
+    shown: Pixels = (np.clip((picture - low) / (high - low), -0.2, 1.05) * 3000 + 700).astype(np.float32)
+    return shown
 
 
 def add_dx(ds: Dataset) -> None:
@@ -101,27 +102,11 @@ def hand_cr(visit: Visit, small: bool = False) -> Iterator[bytes]:
         stored = (1023 - picture.clip(0, 1023)).astype(np.uint16)
         burn(stored, MARK, 40)
         set_pixels(ds, stored, bits_stored=10, photometric="MONOCHROME1")
-        yield part10(*run_length_encoded(ds, stored)) if not small else part10(ds)
-
-
-def run_length_encoded(ds: Dataset, pixels: NDArray[np.uint16]) -> tuple[Dataset, str]:
-    encoded = get_encoder(RLELossless).encode(pixels, rows=ds.Rows, columns=ds.Columns, **rle_options(ds))
-    ds.PixelData = encapsulate([encoded])
-    ds["PixelData"].VR = "OB"
-    ds["PixelData"].is_undefined_length = True
-    return ds, RLELossless
-
-
-def rle_options(ds: Dataset) -> dict[str, object]:
-    return {
-        "samples_per_pixel": 1,
-        "number_of_frames": 1,
-        "bits_allocated": ds.BitsAllocated,
-        "bits_stored": ds.BitsStored,
-        "pixel_representation": 0,
-        "photometric_interpretation": ds.PhotometricInterpretation,
-        "pixel_keyword": "PixelData",
-    }
+        if small:
+            yield part10(ds)
+            continue
+        set_encapsulated(ds, [get_encoder(RLELossless).encode(ds)])
+        yield part10(ds, RLELossless)
 
 
 def hand(rows: int, columns: int, tilt: float) -> Pixels:
@@ -140,12 +125,12 @@ def hand(rows: int, columns: int, tilt: float) -> Pixels:
             points.append((x, y))
         paths.append(points)
     for points in paths:
-        for start, end in zip(points, points[1:], strict=False):
+        for start, end in pairwise(points):
             capsule(canvas, start, end, 9.5, 330)
     ellipse(canvas, 0, 34, 40 * squeeze, 46, 360)
     capsule(canvas, (0, 60), (0, 130), 27 * squeeze, 350)
     for points in paths:
-        for index, (start, end) in enumerate(zip(points, points[1:], strict=False)):
+        for index, (start, end) in enumerate(pairwise(points)):
             bone(canvas, start, end, 4.6 - 0.5 * index)
     for x, y in ((-16, 54), (-5, 52), (6, 52), (16, 54), (-13, 64), (-3, 63), (8, 64), (17, 65)):
         ellipse(canvas, x * squeeze, y, 6.5, 5.5, 700)

@@ -50,7 +50,7 @@ class Person:
 
 
 # Every account of the demo has this password; a platform with the demo loaded says so on its sign-in page.
-DEMO_PASSWORD = "archipel-demo"
+DEMO_PASSWORD = "archipel-demo"  # noqa: S105 public by intent
 
 SITES = (
     DemoSite("chu-port-alize", "CHU de Port-Alizé (démo)", "hospital", "DEMO-CHU-PORT-ALIZE"),

@@ -98,7 +98,7 @@ def vessel_tree(seed: str, side_name: str, side: int) -> NDArray[np.float32]:
         for _ in range(int(rng.integers(5, 10))):
             point = point + direction * 3.2
             direction = unit(direction + rng.normal(0, 0.14, 3))
-            spheres.append((*map(float, point), radius))
+            spheres.append((float(point[0]), float(point[1]), float(point[2]), radius))
         x, y, rx, ry = lung_outline(point[2], side)
         outside = ((point[0] - x) / rx) ** 2 + ((point[1] - y) / ry) ** 2 > 0.86 or not 8 < point[2] < 285
         if radius < 0.9 or outside:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import date
 
 import numpy as np
 
 
-def uid(day: date, *names: str | int) -> str:
-    """A UID of the form 2.25.<UUID> (PS3.5 B.2) derived from names and from the day that the demo is anchored to.
+def uid(edition: str, *names: str | int) -> str:
+    """A UID of the form 2.25.<UUID> (PS3.5 B.2) derived from names and from the edition of the demo.
 
-    The day belongs to it: the same exam told relative to another day has other dates, so it must not carry the same UIDs.
+    The edition belongs to it: the same exam told relative to another day has other dates, so it must not carry the same UIDs.
     """
-    digest = hashlib.sha256("/".join([day.isoformat(), *map(str, names)]).encode()).digest()[:16]
+    digest = hashlib.sha256("/".join([edition, *map(str, names)]).encode()).digest()[:16]
     number = int.from_bytes(digest, "big")
     number = (number & ~(0xF << 76)) | (0x8 << 76)  # version 8: made up by its owner (RFC 9562)
     number = (number & ~(0x3 << 62)) | (0x2 << 62)

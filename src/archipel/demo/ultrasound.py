@@ -27,7 +27,8 @@ def ultrasound(visit: Visit, small: bool = False) -> Iterator[bytes]:
     rows, columns, count = (96, 128, 4) if small else (480, 640, 40)
     series = Series("us", 1, "US", "Abdomen, aorte", "ABDOMEN", "Phantom US")
     frames = list(cine(visit.key, rows, columns, count))
-    for number, (sop_class_uid, chosen) in enumerate(((UltrasoundMultiFrameImageStorage, frames), (UltrasoundImageStorage, frames[:1])), start=1):
+    takes = ((UltrasoundMultiFrameImageStorage, frames), (UltrasoundImageStorage, frames[:1]))
+    for number, (sop_class_uid, chosen) in enumerate(takes, start=1):
         ds = instance(visit, series, sop_class_uid, number)
         ds.ImageType = ["ORIGINAL", "PRIMARY", "ABDOMINAL", "0011"]
         ds.ImageComments = MARK
@@ -75,7 +76,8 @@ def coloured(grey: NDArray[np.float32], vessel: tuple[float, float, float, float
     dy = (np.arange(rows)[:, None] - vessel[1]) / (vessel[3] * 0.8)
     speed = np.clip(1 - dx**2 - dy**2, 0, 1) * pulse
     flowing = speed > 0.08
-    frame[flowing] = np.stack([np.full(rows * columns, 70).reshape(rows, columns) + 180 * speed, 150 * speed**2, 20 * speed], axis=-1)[flowing]
+    colours = np.stack([70 + 180 * speed, 150 * speed**2, 20 * speed], axis=-1)
+    frame[flowing] = colours[flowing]
     bar = np.linspace(-1, 1, rows // 3)
     left = columns - columns // 24
     top = rows // 8
