@@ -44,6 +44,7 @@ install_python() { # lock file
   [ "$step" != run ] || ! is_made dev "$(digest pyproject.toml requirements/dev.txt) ${wanted#* }" || return 0 # dev holds run
   echo "installing from $1"
   pip_install --require-hashes -r "$1"
+  build_web # before the package, whose build would do it without a word
   pip_install --no-build-isolation --no-deps --editable .
   made "$step" "$wanted"
 }
