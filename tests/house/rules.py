@@ -31,8 +31,10 @@ BROAD_EXCEPTS = {
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 FRONT_DOOR_LINES_MAX = 40
-LONG_FILES: dict[str, int] = {}
-LONG_FUNCTIONS: dict[str, int] = {}
+LONG_FILES: dict[str, int] = {"dicom/scu.py": 407}
+LONG_FUNCTIONS: dict[str, int] = {
+    "dicom/walk.py::tokens": 93,  # one loop over millions of elements: a call for each would double its time
+}
 
 PERSON_WORDS = re.compile(
     r"^(patient(_?(name|id|birth_?date|sex|age|address|phone|mother.*))?|birth_?date|date_of_birth|sex|person_name|given_name|family_name|"

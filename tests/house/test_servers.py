@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg
@@ -59,4 +58,3 @@ def test_a_shared_server_ends_when_its_users_are_killed(tmp_path: Path) -> None:
         return False
 
     servers.wait_until(is_gone, seconds=20)
-    time.sleep(0.1)
