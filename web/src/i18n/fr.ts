@@ -170,7 +170,7 @@ export const fr: Messages = {
     open: "Ouvrir l’examen de la ligne",
     viewer: "Ouvrir la visionneuse pour la ligne ou l’examen",
     close: "Fermer une fenêtre ou un menu",
-    then: "puis",
+    followedBy: "puis",
     note: "Les lettres agissent quand aucun champ n’a le focus.",
   },
   signIn: {

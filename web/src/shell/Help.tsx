@@ -31,7 +31,7 @@ export function Help({ opened, onClose }: { opened: boolean; onClose: () => void
                 <Group key={key} gap={5}>
                   {index > 0 && keys[0] === "g" && (
                     <Text size="xs" c="dimmed">
-                      {t("help.then")}
+                      {t("help.followedBy")}
                     </Text>
                   )}
                   <kbd>{key}</kbd>

@@ -101,10 +101,10 @@ export function DataTable<Row>(props: Props<Row>) {
     onOpen(row, event.ctrlKey || event.metaKey || event.button === 1);
   };
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard
     <section
       ref={region}
       aria-label={label}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard
       tabIndex={0}
       className={`${style.scroll} ${props.className ?? ""}`}
       style={{ maxHeight }}
