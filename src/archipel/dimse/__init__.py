@@ -2,7 +2,7 @@
 
 Standards: PS3.7, PS3.8; PS3.4 A (verification), B (storage), C (query/retrieve), J (storage commitment); PS3.15 B (TLS)
 Owns:      nothing
-Offers:    create -> DimseDoor (start, stop, port, associations), commitment_job, tls_contexts
+Offers:    create, DimseDoor, commitment_job, tls_contexts
 Emits:     nothing
 Follows:   nothing
 """

@@ -100,7 +100,7 @@ class DimseDoor:
                 if not assoc.is_idle:
                     quiet.pop(assoc.id, None)
                 elif loop.time() - quiet.setdefault(assoc.id, loop.time()) > self._settings.release_wait_s:
-                    await self._abort(assoc.wire, 0)
+                    self._cut_off(assoc.wire)
             await asyncio.sleep(0.02)
         for server in self._servers:
             server.close()
@@ -258,8 +258,13 @@ class DimseDoor:
     async def _abort(self, wire: Wire, reason: int) -> None:
         with contextlib.suppress(PeerGone):
             await wire.write(pdu.encode(pdu.Abort(_ABORTED_BY_PROVIDER, reason)), 1)
-            await wire.wait_gone(1)
+            await wire.wait_gone(min(self._settings.artim_s, 1))
         wire.close()
+
+    @staticmethod
+    def _cut_off(wire: Wire) -> None:
+        """Abort an association whose own task is waiting for its peer."""
+        wire.send_last(pdu.encode(pdu.Abort(_ABORTED_BY_PROVIDER, 0)), "the archive is stopping")
 
     async def _record(self, assoc: Association, ended: str) -> None:
         """Write the end of an association into the audit trail; an echo alone is not worth a record."""

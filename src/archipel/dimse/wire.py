@@ -182,6 +182,13 @@ class Wire(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.close()
 
+    def send_last(self, data: bytes, reason: str) -> None:
+        """Send and close; whoever waits on this wire gets ``PeerGone`` with this reason."""
+        if self._gone is None:
+            self._live().write(data)
+            self._live().close()
+        self._lost(reason)
+
     def give_up(self, reason: str) -> PeerGone:
         """Drop the connection at once; the exception to raise."""
         if self._transport is not None:
