@@ -67,7 +67,7 @@ def pydicom_values(ds: Dataset, tags: list[int]) -> list[str] | None:
 
 
 def same(ours: tuple[str, ...], theirs: list[str]) -> bool:
-    if [one.strip() for one in ours] == theirs or (not any(ours) and not any(theirs)):
+    if [one.strip(" ") for one in ours] == theirs or (not any(ours) and not any(theirs)):
         return True
     try:
         return [float(one) for one in ours] == [float(one) for one in theirs]

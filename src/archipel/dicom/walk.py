@@ -165,6 +165,17 @@ def tokens(window: Window, explicit: bool, big: bool = False, wanted: Wanted = N
                     yield (ITEM_END if level.is_item else SEQUENCE_END), 0, "", pos, 0
                 level = stack.pop()
                 continue
+            if tag == _SEQUENCE_END and level.is_item and level is not root and level.end > size and stack[-1].end > size and length == 0:
+                # An item without its own end mark inside a sequence that has one (GE MR, fo-dicom GH064.dcm).
+                for closing in level, stack[-1]:
+                    if not closing.silent:
+                        yield (ITEM_END if closing.is_item else SEQUENCE_END), 0, "", pos, 0
+                stack.pop()
+                level = stack.pop()
+                continue
+            if tag == _ITEM and level is root and length != UNDEFINED and pos + length <= size:
+                pos += length  # items whose sequence element was taken out (Philips US, fo-dicom GH364.dcm)
+                continue
             raise Odd("a delimiter stands where none belongs", pos - 8)
         if not level.is_item:
             raise Odd("an element stands where an item belongs", pos)
