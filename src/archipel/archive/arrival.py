@@ -20,6 +20,10 @@ ISSUER = path_of("IssuerOfPatientID")
 ISSUER_UNIVERSAL = path_of("IssuerOfPatientIDQualifiersSequence.UniversalEntityID")
 BIRTH_DATE = path_of("PatientBirthDate")
 SEX = path_of("PatientSex")
+INSTANCE_NUMBER, FRAMES = path_of("InstanceNumber"), path_of("NumberOfFrames")
+
+# Marks the search form of a name among the values of the index: "00081050~".
+FOLDED = "~"
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,22 @@ class Arrival:
             return None
         return value if -(2**31) <= value < 2**31 else None
 
+    @property
+    def instance_number(self) -> int | None:
+        """Instance Number."""
+        return self.number(INSTANCE_NUMBER)
+
+    @property
+    def frame_count(self) -> int:
+        """Number of Frames, at least 1."""
+        return max(1, self.number(FRAMES) or 1)
+
+    def indexed(self, level: str) -> dict[str, str]:
+        """What the index keeps of one level: its attributes, and beside each person's name its search form."""
+        kept = self.attributes(level)
+        names = {path + FOLDED: folded_names(value) for path, value in kept.items() if is_person_name(path)}
+        return kept | names
+
     def attributes(self, level: str) -> dict[str, str]:
         """The indexed attributes of one level, several values joined by a backslash."""
         found = {}
@@ -111,10 +131,25 @@ def clean(value: str, length_max: int = TEXT_LENGTH_MAX) -> str:
     return value.replace("\0", "").encode("utf-8", "replace").decode().strip()[:length_max]
 
 
+def folded(value: str) -> str:
+    """Search form that fits its column: folding may lengthen (a ligature becomes two letters)."""
+    return text.fold(value)[:TEXT_LENGTH_MAX]
+
+
 def person_name_groups(name: str) -> tuple[str, str]:
-    """Search forms of a PN: the alphabetic group, and the ideographic and phonetic groups together."""
-    groups = (name.split("=") + ["", ""])[:3]
-    return text.fold(groups[0])[:TEXT_LENGTH_MAX], " ".join(filter(None, map(text.fold, groups[1:])))[: 2 * TEXT_LENGTH_MAX]
+    """Search forms of a PN: the alphabetic group, and the ideographic and phonetic groups, each between equal signs."""
+    alphabetic, *others = [folded(group) for group in [*name.split("="), "", ""][:3]]
+    return alphabetic, f"={'='.join(others)}"[: 2 * TEXT_LENGTH_MAX - 1] + "=" if any(others) else ""
+
+
+def folded_names(value: str) -> str:
+    """Search form of a PN attribute: every group of every value, separated by a backslash."""
+    return "\\".join(filter(None, (text.fold(group) for name in value.split("\\") for group in name.split("="))))
+
+
+def plain(attributes: dict[str, str]) -> dict[str, str]:
+    """The attributes of an index row without search forms."""
+    return {path: value for path, value in attributes.items() if not path.endswith(FOLDED)}
 
 
 def is_person_name(path: str) -> bool:

@@ -6,12 +6,15 @@ from typing import Any
 
 from archipel import audit
 from archipel.archive import rows_review
-from archipel.archive.arrival import Arrival
+from archipel.archive.arrival import BIRTH_DATE, ISSUER, ISSUER_UNIVERSAL, PATIENT_ID, PATIENT_NAME, SEX, Arrival, plain
 from archipel.archive.changes import ConflictFound
 from archipel.archive.model import ConflictKind, Place
 from archipel.kit.clock import to_text
 from archipel.kit.database import Tx
 from archipel.kit.ids import new_id
+
+# What a person looks at to tell whose exam it is.
+IDENTITY = (PATIENT_ID, ISSUER, ISSUER_UNIVERSAL, PATIENT_NAME, BIRTH_DATE, SEX)
 
 
 def keep(tx: Tx, arrival: Arrival, place: Place, *, site_id: str, archived_study_uid: str) -> None:
@@ -20,15 +23,21 @@ def keep(tx: Tx, arrival: Arrival, place: Place, *, site_id: str, archived_study
         "blob_key": place.blob_key, "offset": place.offset, "length_bytes": place.length_bytes, "dataset_offset": place.dataset_offset,
         "transfer_syntax_uid": arrival.incoming.transfer_syntax_uid, "sop_class_uid": arrival.sop_class_uid, "digest": arrival.digest,
         "pixel_data_offset": arrival.pixel_data_offset, "study_uid": arrival.study_uid, "series_uid": arrival.series_uid,
-        "attributes": arrival.attributes("IMAGE"), "site_id": arrival.source.site_id, "source_ae": arrival.source.ae_title[:16],
+        "attributes": arrival.indexed("IMAGE"), "number": arrival.instance_number,
+        "frame_count": arrival.frame_count, "site_id": arrival.source.site_id, "source_ae": arrival.source.ae_title[:16],
     }  # fmt: skip
-    archived = rows_review.archived_attributes(tx, arrival.sop_instance_uid)
+    archived = plain(rows_review.archived_attributes(tx, arrival.sop_instance_uid))
     _add(tx, arrival, ConflictKind.DUPLICATE_INSTANCE, archived, site_id=site_id, study_uid=archived_study_uid, kept=kept)
 
 
-def flag(tx: Tx, arrival: Arrival, kind: ConflictKind, archived: dict[str, str], *, site_id: str) -> None:
-    """Note doubt about whose exam this is; the instance itself is stored."""
-    _add(tx, arrival, kind, archived, site_id=site_id, study_uid=arrival.study_uid, kept={})
+def flag(tx: Tx, arrival: Arrival, kind: ConflictKind, archived: dict[str, str], *, site_id: str) -> bool:
+    """Note doubt about whose exam this is; the instance itself is stored. False when a person has settled the same doubt before."""
+    sender = {"site_id": arrival.source.site_id}
+    for received, kept in rows_review.decided(tx, kind.value, arrival.study_uid):
+        if kept == sender and all(received.get(path, "") == arrival.attributes("PATIENT").get(path, "") for path in IDENTITY):
+            return False
+    _add(tx, arrival, kind, archived, site_id=site_id, study_uid=arrival.study_uid, kept=sender)
+    return True
 
 
 def _add(

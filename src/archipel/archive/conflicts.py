@@ -7,10 +7,10 @@ from typing import Any
 
 from archipel import audit
 from archipel.archive import rows, rows_review
-from archipel.archive.changes import ConflictResolved
-from archipel.archive.model import ConflictKind, Place
+from archipel.archive.changes import ConflictFound, ConflictResolved
+from archipel.archive.model import ConflictKind, Flag, Place
 from archipel.archive.recount import recount
-from archipel.dicom.index import keyword_of
+from archipel.dicom.index import SERIES_INSTANCE_UID, keyword_of
 from archipel.kit.actor import Actor
 from archipel.kit.blobs import CHUNK_BYTES, Blobs
 from archipel.kit.clock import to_text
@@ -19,7 +19,8 @@ from archipel.kit.errors import Conflict as StateConflict
 from archipel.kit.errors import Invalid, NotFound
 from archipel.kit.scope import Scope
 
-# What a person may decide, by kind of conflict. Nothing is deleted by any of them.
+# What a person may decide, by kind of conflict. Nothing is deleted by any of them, and each can be taken back by REOPEN.
+REOPEN = "reopen"
 ACTIONS: dict[ConflictKind, tuple[str, ...]] = {
     ConflictKind.DUPLICATE_INSTANCE: ("keep_archived", "use_received"),
     ConflictKind.PATIENT_MISMATCH: ("confirm_same_patient",),
@@ -76,14 +77,20 @@ def conflict_with_id(tx: Tx, scope: Scope, conflict_id: str) -> Conflict:
 
 
 def resolve(tx: Tx, actor: Actor, scope: Scope, conflict_id: str, action: str, comment: str = "") -> Conflict:
-    """Carry out a person's decision; Invalid for an action that this kind does not have, Conflict when it is decided already."""
-    found = conflict_with_id(tx, scope, conflict_id)
+    """Carry out a person's decision; Invalid for an action that this kind does not have, Conflict when it is decided already.
+
+    ``reopen`` takes a decision back: contents that were exchanged are exchanged again, and the conflict is open as before.
+    """
+    row = _row(tx, scope, conflict_id, lock=True)
+    found = _conflict(row)
+    if found.state != "open" and action == REOPEN:
+        return _reopen(tx, actor, scope, found, row)
     if found.state != "open":
         raise StateConflict("This conflict is resolved already.", code="conflict-resolved")
     if action not in found.actions:
         raise Invalid(f"The actions here are: {', '.join(found.actions)}.", code="conflict-action", field="action")
     if action == "use_received":
-        _use_received(tx, conflict_id, found, _row(tx, scope, conflict_id))
+        _exchange(tx, conflict_id, found, row)
     rows_review.change_conflict(
         tx, conflict_id, state="resolved", action=action, comment=comment[:2000], resolved_by=actor.id, resolved_at=to_text(tx.now())
     )
@@ -91,6 +98,18 @@ def resolve(tx: Tx, actor: Actor, scope: Scope, conflict_id: str, action: str, c
     audit.record(tx, actor, "archive.resolve", study_uid=found.study_uid, object_id=conflict_id, action_taken=action)
     tx.publish(ConflictResolved(conflict_id, found.study_uid, found.site_id))
     return conflict_with_id(tx, scope, conflict_id)
+
+
+def _reopen(tx: Tx, actor: Actor, scope: Scope, found: Conflict, row: Any) -> Conflict:
+    if found.action == "use_received":
+        _exchange(tx, found.id, found, row)
+    rows_review.change_conflict(tx, found.id, state="open", action="", comment="", resolved_by="", resolved_at="")
+    if found.kind.value in set(Flag):
+        study = rows.studies_by_uid(tx, [found.study_uid], lock=True)[found.study_uid]
+        rows.change_study(tx, found.study_uid, flags=" ".join(sorted({*study.flags.split(), found.kind.value})))
+    audit.record(tx, actor, "archive.reopen", study_uid=found.study_uid, object_id=found.id, action_taken=found.action)
+    tx.publish(ConflictFound(found.id, found.study_uid, found.site_id))
+    return conflict_with_id(tx, scope, found.id)
 
 
 def same_pixels(tx: Tx, blobs: Blobs, scope: Scope, conflict_id: str) -> bool | None:
@@ -108,8 +127,8 @@ def same_pixels(tx: Tx, blobs: Blobs, scope: Scope, conflict_id: str) -> bool | 
     )  # fmt: skip
 
 
-def _row(tx: Tx, scope: Scope, conflict_id: str) -> Any:
-    found = rows_review.conflicts(tx, scope, conflict_id=conflict_id)
+def _row(tx: Tx, scope: Scope, conflict_id: str, *, lock: bool = False) -> Any:
+    found = rows_review.conflicts(tx, scope, conflict_id=conflict_id, lock=lock)
     if not found or not conflict_id:
         raise NotFound("There is no such conflict that you may see.", code="no-conflict", field="id")
     return found[0]
@@ -122,21 +141,21 @@ def _conflict(row: Any) -> Conflict:
     differences = tuple(Difference(path, keyword_of(path), old, new) for path, old, new in pairs if old != new)
     return Conflict(
         row.id, kind, row.state, row.study_uid, row.sop_instance_uid, row.site_id, row.source_ae, row.found_at, row.archived, row.received,
-        differences, _actions(row, kind) if row.state == "open" else (), row.action, row.comment, row.resolved_by, row.resolved_at,
+        differences, _actions(row, kind) if row.state == "open" else (REOPEN,), row.action, row.comment, row.resolved_by, row.resolved_at,
     )  # fmt: skip
 
 
 def _actions(row: Any, kind: ConflictKind) -> tuple[str, ...]:
-    moved = kind is ConflictKind.DUPLICATE_INSTANCE and row.kept["study_uid"] != row.study_uid
+    archived = (row.study_uid, row.archived.get(SERIES_INSTANCE_UID))
+    moved = kind is ConflictKind.DUPLICATE_INSTANCE and (row.kept["study_uid"], row.kept["series_uid"]) != archived
     return ("keep_archived",) if moved else ACTIONS[kind]
 
 
-def _use_received(tx: Tx, conflict_id: str, found: Conflict, row: Any) -> None:
-    """Swap the archived and the kept content: both stay, and the decision can be taken back the same way."""
+def _exchange(tx: Tx, conflict_id: str, found: Conflict, row: Any) -> None:
+    """Swap the archived and the kept content: both stay, and the same again takes it back."""
+    rows.studies_by_uid(tx, [found.study_uid], lock=True)
     archived = rows.known_instances(tx, [found.sop_instance_uid])[found.sop_instance_uid]
     columns = tuple(row.kept)
-    if row.kept["series_uid"] != archived.series_uid:
-        raise StateConflict("The received object belongs to another series.", code="conflict-series")
     rows_review.swap_instance(tx, found.sop_instance_uid, dict(row.kept))
     rows_review.change_conflict(
         tx, conflict_id, kept={name: getattr(archived, name) for name in columns}, archived=row.received, received=row.archived

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archipel.archive import rows, rows_find
+from archipel.archive.arrival import plain
 from archipel.archive.model import Level, Query
 from archipel.archive.reject import visible_study
 from archipel.kit.database import Tx
@@ -91,14 +92,14 @@ def exam_of(row: Any) -> Exam:
         row.study_uid, row.site_id, row.patient_id, row.issuer, row.patient_name, row.birth_date, row.sex, row.study_date, row.study_time,
         row.accession_number, row.description, tuple(row.modalities.split()), row.series_count, row.instance_count, row.size_bytes,
         tuple(row.flags.split()), row.hidden, bool(row.settled_at) and row.settled_at >= row.received_last_at, row.received_last_at,
-        row.attributes,
+        plain(row.attributes),
     )  # fmt: skip
 
 
 def _series(row: Any) -> Series:
     attributes = row.archive_series_attributes
     return Series(
-        row.study_uid, row.archive_series_series_uid, row.archive_series_number, row.archive_series_description, row.archive_series_modality,
-        attributes.get("00180015", ""), row.archive_series_instance_count, row.archive_series_size_bytes,
+        row.study_uid, row.archive_series_series_uid, row.archive_series_number, row.archive_series_description,
+        row.archive_series_modality, attributes.get("00180015", ""), row.archive_series_instance_count, row.archive_series_size_bytes,
         tuple(row.archive_series_sop_classes.split()), row.archive_series_hidden,
     )  # fmt: skip

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from archipel.archive import rows_find
 from archipel.archive.model import Level, Page, Query
+from archipel.dicom.charset import SINGLE_TEXT_VRS
 from archipel.dicom.index import BY_PATH, path_of
 from archipel.kit.database import Tx
 from archipel.kit.scope import Scope
@@ -88,7 +90,8 @@ def _to_json(row: dict[str, Any], query: Query) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for path, value in sorted(row["attributes"].items()):
         if (wanted is None or path in wanted or path.split(".")[0] in wanted) and path in BY_PATH:
-            _put(out, path, BY_PATH[path].vr, value.split("\\") if value else [])
+            several = "." in path or BY_PATH[path].vr not in SINGLE_TEXT_VRS
+            _put(out, path, BY_PATH[path].vr, value.split("\\") if several else [value])
     for path, vr, level, name in _DERIVED:
         if name in row and _ORDER.index(level) <= _ORDER.index(query.level) and (wanted is None or path in wanted):
             value = row[name]
@@ -127,6 +130,8 @@ def _value(vr: str, text: str) -> Any:
         try:
             number = float(text)
         except ValueError:
+            return text
+        if not math.isfinite(number):  # JSON has no form for it
             return text
         return int(number) if number.is_integer() and abs(number) < 2**53 else number
     return text

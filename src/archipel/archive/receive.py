@@ -21,6 +21,7 @@ from archipel.archive.arrival import (
     SEX,
     Arrival,
     clean,
+    folded,
     person_name_groups,
 )
 from archipel.archive.changes import InstanceStored
@@ -28,7 +29,7 @@ from archipel.archive.model import ConflictKind, Fate, Flag, Outcome, Place
 from archipel.dicom import text
 from archipel.dicom.index import path_of
 from archipel.kit.clock import to_text
-from archipel.kit.database import DBAPIError, IntegrityError, Tx
+from archipel.kit.database import DataError, IntegrityError, Tx
 from archipel.kit.errors import Invalid
 from archipel.kit.ids import new_id
 
@@ -36,7 +37,7 @@ STUDY_DATE, STUDY_TIME = path_of("StudyDate"), path_of("StudyTime")
 DESCRIPTION, REFERRING = path_of("StudyDescription"), path_of("ReferringPhysicianName")
 ACCESSION, STUDY_ID = path_of("AccessionNumber"), path_of("StudyID")
 MODALITY, SERIES_NUMBER = path_of("Modality"), path_of("SeriesNumber")
-SERIES_DESCRIPTION, INSTANCE_NUMBER, FRAMES = path_of("SeriesDescription"), path_of("InstanceNumber"), path_of("NumberOfFrames")
+SERIES_DESCRIPTION = path_of("SeriesDescription")
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,9 @@ def receive(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) -> list[Ou
     try:
         with tx.savepoint():
             return _receive_together(tx, group, issuers)
-    except DBAPIError as error:
-        if len(group) == 1 and not isinstance(error, IntegrityError):
-            raise
-    return [_receive_alone(tx, one, issuers) for one in group]
+    except (IntegrityError, DataError):
+        # Anything else (deadlock, a full disk) is no fault of an instance: the whole transaction fails or is run again.
+        return [_receive_alone(tx, one, issuers) for one in group]
 
 
 def _receive_alone(tx: Tx, one: Placed, issuers: dict[str, str]) -> Outcome:
@@ -81,7 +81,7 @@ def _receive_alone(tx: Tx, one: Placed, issuers: dict[str, str]) -> Outcome:
                 return _receive_together(tx, [one], issuers)[0]
         except IntegrityError as error:
             failure: Exception = error
-        except DBAPIError as error:
+        except DataError as error:
             failure = error
             break
     reason = Invalid("The index cannot hold this dataset's values.", code="unreadable", detail=str(failure)[:500])
@@ -95,10 +95,9 @@ def _receive_together(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) 
         instances=rows.known_instances(tx, (a.sop_instance_uid for a in arrivals)),
         studies=rows_study,
         series=set(rows.series_by_key(tx, ((a.study_uid, a.series_uid) for a in arrivals))),
-        patients={},
+        patients=rows.patients_by_id(tx, (patient_key(a, issuers) for a in arrivals)),
         issuers=issuers,
     )
-    _ensure_patients(tx, arrivals, known)
     outcomes = [_decide(tx, one, known) for one in group]
     if known.new_instances:
         rows.insert_instances(tx, known.new_instances)
@@ -116,7 +115,9 @@ def _decide(tx: Tx, one: Placed, known: _Known) -> Outcome:
         if one.place is None:
             raise AssertionError("an instance without bytes must be one that is stored")
         study = _value(existing, "study_uid")
-        site_id = _value(known.studies[study], "site_id") if study in known.studies else arrival.source.site_id
+        if study not in known.studies:  # the UID is that of an instance of another study
+            known.studies |= rows.studies_by_uid(tx, [study])
+        site_id = known.studies[study].site_id
         aside.keep(tx, arrival, one.place, site_id=site_id, archived_study_uid=study)
         return arrival.outcome(Fate.KEPT_ASIDE)
     if one.place is None:
@@ -138,16 +139,13 @@ def patient_key(arrival: Arrival, issuers: dict[str, str]) -> tuple[str, str]:
     return patient_id, issuer or issuers[arrival.source.site_id]
 
 
-def _ensure_patients(tx: Tx, arrivals: Sequence[Arrival], known: _Known) -> None:
-    """Insert the patients that are new; the unique key decides when two arrive at once."""
-    first_of: dict[tuple[str, str], Arrival] = {}
-    for arrival in arrivals:
-        first_of.setdefault(patient_key(arrival, known.issuers), arrival)
-    known.patients = rows.patients_by_id(tx, first_of)
-    missing = sorted(key for key in first_of if key not in known.patients)
-    if missing:
-        rows.insert_new(tx, rows.patient, [_patient_row(tx, first_of[key], key) for key in missing])
-        known.patients = rows.patients_by_id(tx, first_of)
+def _ensure_patient(tx: Tx, arrival: Arrival, known: _Known) -> Any:
+    """The patient of a new study, inserted when it is new; the unique key decides when two arrive at once."""
+    key = patient_key(arrival, known.issuers)
+    if key not in known.patients:
+        rows.insert_new(tx, rows.patient, [_patient_row(tx, arrival, key)])
+        known.patients |= rows.patients_by_id(tx, [key])
+    return known.patients[key]
 
 
 def _patient_row(tx: Tx, arrival: Arrival, key: tuple[str, str]) -> dict[str, Any]:
@@ -155,7 +153,7 @@ def _patient_row(tx: Tx, arrival: Arrival, key: tuple[str, str]) -> dict[str, An
     return {
         "id": new_id(), "patient_id": key[0], "issuer": key[1], "name": name, "name_folded": person_name_groups(name)[0],
         "birth_date": text.stored_date(arrival.first(BIRTH_DATE)), "sex": arrival.first(SEX)[:16],
-        "attributes": arrival.attributes("PATIENT"), "created_at": to_text(tx.now()),
+        "attributes": arrival.indexed("PATIENT"), "created_at": to_text(tx.now()),
     }  # fmt: skip
 
 
@@ -171,13 +169,13 @@ def _study_row(tx: Tx, arrival: Arrival, known: _Known) -> dict[str, Any]:
     name, other_name = person_name_groups(arrival.first(PATIENT_NAME))
     now = to_text(tx.now())
     return {
-        "study_uid": arrival.study_uid, "site_id": arrival.source.site_id, "patient_key": known.patients[(patient_id, issuer)].id,
+        "study_uid": arrival.study_uid, "site_id": arrival.source.site_id, "patient_key": _ensure_patient(tx, arrival, known).id,
         "patient_id": patient_id, "issuer": issuer, "patient_name": arrival.first(PATIENT_NAME), "name_folded": name,
         "other_name_folded": other_name, "birth_date": text.stored_date(arrival.first(BIRTH_DATE)), "sex": arrival.first(SEX)[:16],
         "study_date": text.stored_date(arrival.first(STUDY_DATE)), "study_time": text.stored_time(arrival.first(STUDY_TIME)),
         "accession_number": arrival.first(ACCESSION), "study_id": arrival.first(STUDY_ID), "description": arrival.first(DESCRIPTION),
-        "description_folded": text.fold(arrival.first(DESCRIPTION)), "referring_folded": text.fold(arrival.first(REFERRING)),
-        "attributes": {**arrival.attributes("PATIENT"), **arrival.attributes("STUDY")},
+        "description_folded": folded(arrival.first(DESCRIPTION)), "referring_folded": folded(arrival.first(REFERRING)),
+        "attributes": {**arrival.indexed("PATIENT"), **arrival.indexed("STUDY")},
         "received_first_at": now, "received_last_at": now, "modalities": "", "series_count": 0, "instance_count": 0, "size_bytes": 0,
         "flags": "", "hidden": False, "settled_at": "",
     }  # fmt: skip
@@ -190,7 +188,7 @@ def _ensure_series(tx: Tx, arrival: Arrival, known: _Known) -> None:
     known.series.add(key)
     values = {
         "study_uid": key[0], "series_uid": key[1], "modality": arrival.first(MODALITY)[:16], "number": arrival.number(SERIES_NUMBER),
-        "description": arrival.first(SERIES_DESCRIPTION), "attributes": arrival.attributes("SERIES"), "sop_classes": "",
+        "description": arrival.first(SERIES_DESCRIPTION), "attributes": arrival.indexed("SERIES"), "sop_classes": "",
         "instance_count": 0, "size_bytes": 0, "hidden": False, "received_first_at": to_text(tx.now()),
     }  # fmt: skip
     rows.insert_new(tx, rows.series, [values])
@@ -199,10 +197,10 @@ def _ensure_series(tx: Tx, arrival: Arrival, known: _Known) -> None:
 def _instance_row(tx: Tx, arrival: Arrival, place: Place) -> dict[str, Any]:
     return {
         "sop_instance_uid": arrival.sop_instance_uid, "study_uid": arrival.study_uid, "series_uid": arrival.series_uid,
-        "sop_class_uid": arrival.sop_class_uid, "number": arrival.number(INSTANCE_NUMBER),
+        "sop_class_uid": arrival.sop_class_uid, "number": arrival.instance_number,
         "transfer_syntax_uid": arrival.incoming.transfer_syntax_uid, "blob_key": place.blob_key, "offset": place.offset,
         "length_bytes": place.length_bytes, "dataset_offset": place.dataset_offset, "pixel_data_offset": arrival.pixel_data_offset,
-        "frame_count": max(1, arrival.number(FRAMES) or 1), "digest": arrival.digest, "attributes": arrival.attributes("IMAGE"),
+        "frame_count": arrival.frame_count, "digest": arrival.digest, "attributes": arrival.indexed("IMAGE"),
         "site_id": arrival.source.site_id, "source_ae": arrival.source.ae_title[:16], "rejection_id": "",
         "received_at": to_text(tx.now()),
     }  # fmt: skip
@@ -228,7 +226,7 @@ def _sum_up(tx: Tx, new: list[dict[str, Any]], arrivals: Sequence[Arrival]) -> N
         modalities = sorted({*study_row.modalities.split(" "), *added} - {""})
         rows.add_to_study(
             tx, study_uid, size_bytes=sum(row["length_bytes"] for row in mine), instance_count=len(mine),
-            series_count=sum(1 for key in fresh if key[0] == study_uid), modalities=" ".join(modalities),
+            series_count=sum(1 for key in fresh if key[0] == study_uid), modalities=rows.joined(modalities),
             received_last_at=to_text(tx.now()), hidden=False,
         )  # fmt: skip
 
@@ -238,9 +236,8 @@ def _flag(tx: Tx, arrival: Arrival, study_row: Any, known: _Known) -> tuple[str,
     flags = set(_flags(study_row))
     found = list(_doubts(arrival, study_row, known))
     for flag, archived in found:
-        if flag.value not in flags:
+        if flag.value not in flags and aside.flag(tx, arrival, ConflictKind(flag.value), archived, site_id=study_row.site_id):
             flags.add(flag.value)
-            aside.flag(tx, arrival, ConflictKind(flag.value), archived, site_id=study_row.site_id)
     if found and flags != set(_flags(study_row)):
         rows.change_study(tx, arrival.study_uid, flags=" ".join(sorted(flags)))
         known.studies.update(rows.studies_by_uid(tx, [arrival.study_uid]))

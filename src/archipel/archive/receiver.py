@@ -22,7 +22,7 @@ from archipel.archive.arrival import Arrival, understand
 from archipel.archive.errors import busy, disk_nearly_full
 from archipel.archive.model import Fate, Incoming, Outcome, Place
 from archipel.archive.receive import Placed, audit_received, receive
-from archipel.kit.blobs import CHUNK_BYTES, Blobs
+from archipel.kit.blobs import CHUNK_BYTES, Blobs, disk_error
 from archipel.kit.database import Database, Tx
 from archipel.kit.errors import ArchipelError, Unavailable
 from archipel.kit.ids import new_id
@@ -83,12 +83,16 @@ class Receiver:
         closed by the receiver. A full queue answers at once with ``busy``.
         """
         future: Future[Outcome] = Future()
+        future.set_running_or_notify_cancel()  # a door that gives up must not cancel it: the writer answers every future
         if not self._slots.acquire(blocking=False):
             incoming.spooled.close()
             future.set_result(self._refused(incoming, busy()))
             return future
         future.add_done_callback(lambda _: self._slots.release())
-        self._parsers.submit(self._prepare, incoming, future)
+        try:
+            self._parsers.submit(self._prepare, incoming, future)
+        except RuntimeError:  # drained: the platform is stopping
+            self._answer(future, incoming, self._refused(incoming, busy()))
         return future
 
     def receive(self, incoming: Incoming) -> Outcome:
@@ -105,6 +109,8 @@ class Receiver:
             self._queue.put(_Waiting(arrival, place, future))
         except ArchipelError as error:
             self._answer(future, incoming, self._refused(incoming, error))
+        except OSError as error:  # the spooled file could not be written or read
+            self._answer(future, incoming, self._refused(incoming, disk_error(error)))
         except Exception as error:  # a door waits for this future: whatever went wrong, it must hear of it
             log.error("receive.failed", error=repr(error), door=incoming.source.door)
             failure = Unavailable("The archive could not take this instance; try again.", code="failed", detail=repr(error))
@@ -181,7 +187,9 @@ class Receiver:
             return outcomes, audit_received(tx, placed, outcomes, self._begun)
 
         outcomes, begun = self._database.transact(act)
-        self._begun = begun if len(self._begun) > BEGUN_COUNT_MAX else self._begun | begun
+        if len(self._begun) > BEGUN_COUNT_MAX:
+            self._begun.clear()
+        self._begun |= begun
         return outcomes
 
     def _write_together(self, group: list[_Waiting]) -> dict[int, Place]:

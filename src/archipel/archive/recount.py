@@ -7,12 +7,22 @@ from archipel.kit.database import Tx
 
 
 def recount(tx: Tx, study_uid: str) -> None:
-    """Bring a study's and its series' numbers in line with the instance rows. What is rejected is not counted."""
+    """Bring a study's and its series' numbers in line with the instance rows. What is rejected is not counted.
+
+    The study is locked first, so that what is being received into it is either counted here or adds to what we write.
+    """
+    rows.studies_by_uid(tx, [study_uid], lock=True)
     by_series = rows.count_visible(tx, study_uid)
+    classes, modalities = rows.classes_and_modalities(tx, study_uid)
     shown_total, size_total, series_total = 0, 0, 0
     for series_uid, (_, size_bytes, shown) in by_series.items():
-        rows.change_series(tx, (study_uid, series_uid), instance_count=shown, size_bytes=size_bytes, hidden=shown == 0)
+        rows.change_series(
+            tx, (study_uid, series_uid), instance_count=shown, size_bytes=size_bytes, hidden=shown == 0,
+            sop_classes=" ".join(sorted(classes[series_uid])),
+        )  # fmt: skip
         shown_total, size_total, series_total = shown_total + shown, size_total + size_bytes, series_total + (shown > 0)
+    seen = [modalities[uid] for uid, (_, _, shown) in by_series.items() if shown or not shown_total]
     rows.change_study(
-        tx, study_uid, instance_count=shown_total, size_bytes=size_total, series_count=series_total, hidden=shown_total == 0
+        tx, study_uid, instance_count=shown_total, size_bytes=size_total, series_count=series_total, hidden=shown_total == 0,
+        modalities=rows.joined(seen),
     )  # fmt: skip

@@ -59,7 +59,7 @@ def reject(
     """
     if code not in REASONS:
         raise Invalid(f"The reasons are: {', '.join(f'{c} {t}' for c, t in REASONS.items())}.", code="rejection-code", field="code")
-    study = visible_study(tx, scope, study_uid)
+    study = visible_study(tx, scope, study_uid, lock=True)
     rejection_id = new_id()
     count = rows_review.hide_instances(tx, rejection_id, study_uid, series_uid, sop_instance_uids)
     if not count:
@@ -80,7 +80,7 @@ def reject(
 
 def revoke_rejections(tx: Tx, actor: Actor, scope: Scope, study_uid: str) -> int:
     """Show again all that was rejected of a study; returns the number of rejections taken back."""
-    study = visible_study(tx, scope, study_uid)
+    study = visible_study(tx, scope, study_uid, lock=True)
     standing = rows_review.rejections(tx, study_uid)
     for row in standing:
         rows_review.revoke(tx, row.id, actor.id, to_text(tx.now()))
@@ -99,9 +99,9 @@ def rejections(tx: Tx, scope: Scope, study_uid: str) -> list[Rejection]:
     ]
 
 
-def visible_study(tx: Tx, scope: Scope, study_uid: str) -> Any:
-    """The study's row, or NotFound when there is none that the scope shows."""
-    study = rows.studies_by_uid(tx, [study_uid]).get(study_uid)
+def visible_study(tx: Tx, scope: Scope, study_uid: str, *, lock: bool = False) -> Any:
+    """The study's row, or NotFound when there is none that the scope shows; ``lock`` keeps it for this transaction."""
+    study = rows.studies_by_uid(tx, [study_uid], lock=lock).get(study_uid)
     if study is None or not scope.covers(study.site_id):
         raise no_study(study_uid)
     return study

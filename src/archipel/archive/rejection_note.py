@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset
 
 from archipel.archive import rows, rows_review
-from archipel.archive.changes import InstanceStored
+from archipel.archive.changes import InstanceRejected, InstanceStored
 from archipel.archive.model import InstanceRef
+from archipel.archive.recount import recount
 from archipel.archive.reject import REASONS, reject
 from archipel.archive.retrieve import dataset
 from archipel.dicom import uids
@@ -42,7 +44,7 @@ def replay_notes(tx: Tx) -> Iterator[Change]:
 
 
 def _apply(tx: Tx, ref: InstanceRef, blobs: Blobs) -> None:
-    if rows_review.rejection_of_note(tx, ref.study_uid, ref.sop_instance_uid) or ref.length_bytes > NOTE_BYTES_MAX:
+    if ref.length_bytes > NOTE_BYTES_MAX:
         return
     note = _read(b"".join(dataset(blobs, ref)), ref.transfer_syntax_uid)
     code = _title(note)
@@ -51,12 +53,26 @@ def _apply(tx: Tx, ref: InstanceRef, blobs: Blobs) -> None:
     instance = rows.known_instances(tx, [ref.sop_instance_uid])[ref.sop_instance_uid]
     for study_uid, named in _evidence(note).items():
         study = rows.studies_by_uid(tx, [study_uid]).get(study_uid)
-        if study is None or study.site_id != instance.site_id or rows_review.rejection_of_note(tx, study_uid, ref.sop_instance_uid):
+        if study is None or study.site_id != instance.site_id:
             continue
         present = [uid for uid, row in rows.known_instances(tx, named).items() if row.study_uid == study_uid and not row.rejection_id]
-        if present:
+        standing = rows_review.rejection_of_note(tx, study_uid, ref.sop_instance_uid)
+        if standing is not None and present:
+            _hide_late(tx, standing, study_uid, present)
+        elif present:
             actor = Actor("device", ref.source_ae or "unknown", site_id=study.site_id)
             reject(tx, actor, SCOPE, study_uid, code=code, sop_instance_uids=present, note_uid=ref.sop_instance_uid)
+
+
+def _hide_late(tx: Tx, standing: Any, study_uid: str, present: list[str]) -> None:
+    """What a note names and arrives after it is hidden too, unless a person has taken the rejection back."""
+    if standing.revoked_at:
+        return
+    rows.studies_by_uid(tx, [study_uid], lock=True)
+    rows_review.hide_instances(tx, standing.id, study_uid, "", present)
+    rows_review.set_rejection_count(tx, standing.id, rows_review.hidden_count(tx, standing.id))
+    recount(tx, study_uid)
+    tx.publish(InstanceRejected(study_uid, standing.site_id, standing.id))
 
 
 def _read(data: bytes, transfer_syntax_uid: str) -> Dataset:
@@ -75,7 +91,7 @@ def _evidence(note: Dataset) -> dict[str, list[str]]:
     for study in note.get("CurrentRequestedProcedureEvidenceSequence") or []:
         for series in study.get("ReferencedSeriesSequence") or []:
             uids_of = found.setdefault(str(study.get("StudyInstanceUID", "")), [])
-            uids_of += [str(item.ReferencedSOPInstanceUID) for item in series.get("ReferencedSOPSequence") or []]
+            uids_of += [str(item.get("ReferencedSOPInstanceUID", "")) for item in series.get("ReferencedSOPSequence") or []]
     return found
 
 

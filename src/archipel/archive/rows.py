@@ -163,6 +163,15 @@ def chunks(values: Iterable[str]) -> Iterable[list[str]]:
     return (whole[i : i + CHUNK] for i in range(0, len(whole), CHUNK))
 
 
+def joined(found: Iterable[str], length_max: int = 300) -> str:
+    """Words of a set as one text that fits its column; those that have no room are left out."""
+    text = ""
+    for word in sorted(set(found)):
+        if word and len(text) + len(word) < length_max:
+            text = f"{text} {word}".strip()
+    return text
+
+
 def known_instances(tx: Tx, uids: Iterable[str]) -> dict[str, Any]:
     """Study, series, digest, place and rejection of those instances that are stored, by SOP Instance UID."""
     found: dict[str, Any] = {}
@@ -228,6 +237,16 @@ def count_visible(tx: Tx, study_uid: str) -> dict[str, tuple[int, int, int]]:
     shown = func.sum(func.coalesce((i.rejection_id == "").cast(Integer), 0))
     statement = select(i.series_uid, func.count(), func.sum(i.length_bytes), shown).where(i.study_uid == study_uid).group_by(i.series_uid)
     return {row[0]: (row[1], int(row[2]), int(row[3])) for row in tx.execute(statement)}
+
+
+def classes_and_modalities(tx: Tx, study_uid: str) -> tuple[dict[str, set[str]], dict[str, str]]:
+    """SOP classes of each series of a study, and the modality of each."""
+    i, s = instance.c, series.c
+    classes: dict[str, set[str]] = {}
+    for uid, sop_class_uid in tx.execute(select(i.series_uid, i.sop_class_uid).where(i.study_uid == study_uid).distinct()):
+        classes.setdefault(uid, set()).add(sop_class_uid)
+    modalities = tx.execute(select(s.series_uid, s.modality).where(s.study_uid == study_uid)).tuples().all()
+    return classes, dict(modalities)
 
 
 def refs(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, false, func, literal, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, cast, exists, false, func, literal, or_, select, true
 
-from archipel.archive.arrival import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, SEX
+from archipel.archive.arrival import BIRTH_DATE, FOLDED, ISSUER, ISSUER_UNIVERSAL, PATIENT_ID, PATIENT_NAME, SEX
 from archipel.archive.model import Level, Query
-from archipel.archive.rows import instance, patient, series, study
+from archipel.archive.rows import instance, patient, series, study, words
 from archipel.dicom import index, text
 from archipel.dicom.index import BY_PATH, path_of
 from archipel.kit.database import Tx
@@ -20,7 +21,6 @@ STUDY_DATE, STUDY_TIME = path_of("StudyDate"), path_of("StudyTime")
 MODALITY = path_of("Modality")
 PLAIN: dict[str, ColumnElement[Any]] = {
     PATIENT_ID: study.c.patient_id,
-    ISSUER: study.c.issuer,
     SEX: study.c.sex,
     index.STUDY_INSTANCE_UID: study.c.study_uid,
     path_of("AccessionNumber"): study.c.accession_number,
@@ -33,11 +33,16 @@ PLAIN: dict[str, ColumnElement[Any]] = {
     index.SOP_CLASS_UID: instance.c.sop_class_uid,
 }
 NUMBERS: dict[str, ColumnElement[Any]] = {path_of("SeriesNumber"): series.c.number, path_of("InstanceNumber"): instance.c.number}
-FOLDED: dict[str, ColumnElement[Any]] = {
-    path_of("StudyDescription"): study.c.description_folded,
-    path_of("ReferringPhysicianName"): study.c.referring_folded,
-}
+DESCRIPTION = path_of("StudyDescription")
 ATTRIBUTES = {"PATIENT": study.c.attributes, "STUDY": study.c.attributes, "SERIES": series.c.attributes, "IMAGE": instance.c.attributes}
+# Issuers that we made up for Patient IDs without one: never shown, never matched.
+MADE_UP = ("site:", "study:")
+# Read values of these VRs as instants: how to read a key, and what completes a stored value that leaves parts out.
+INSTANTS = {
+    "DA": (text.date_range, "00000101", "."),
+    "TM": (text.time_range, "000000.000000", ":"),
+    "DT": (text.datetime_range, "00000101000000.000000", ""),
+}
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 SORTABLE: dict[str, ColumnElement[Any]] = {
     "study_date": study.c.study_date, "patient_name": study.c.name_folded, "received_at": study.c.received_last_at,
@@ -65,16 +70,26 @@ def search(tx: Tx, scope: Scope, query: Query) -> tuple[list[dict[str, Any]], bo
 
 def _conditions(scope: Scope, query: Query) -> tuple[list[ColumnElement[bool]], tuple[str, ...]]:
     conditions: list[ColumnElement[bool]] = [scope.condition(study.c.site_id)]
+    below: dict[str, list[ColumnElement[bool]]] = {}
     unsupported = []
-    for path, value in query.match.items():
-        if value in ("", "*"):
+    for path, raw in query.match.items():
+        value = _bindable(raw)
+        one = BY_PATH.get(path)
+        if not value.strip(" *"):
             continue
-        condition = _match(path, value, query)
-        if condition is None:
+        if path == MODALITIES_IN_STUDY:
+            conditions.append(_in_study(series, series.c.modality, value, "CS", query))
+        elif path == SOP_CLASSES_IN_STUDY:
+            conditions.append(_in_study(instance, instance.c.sop_class_uid, value, "UI", query))
+        elif one is None:
             unsupported.append(path)
+        elif LEVELS.index(one.level) > max(1, LEVELS.index(query.level.value)):
+            below.setdefault(one.level, []).append(_match(path, value, query))
         else:
-            conditions.append(condition)
-    conditions += [_word(word) for word in query.words]
+            conditions.append(_match(path, value, query))
+    if below:
+        conditions.append(_below(below, query))
+    conditions += [_word(_bindable(word)) for word in query.words]
     if query.site_id:
         conditions.append(study.c.site_id == query.site_id)
     if query.flagged:
@@ -85,18 +100,17 @@ def _conditions(scope: Scope, query: Query) -> tuple[list[ColumnElement[bool]], 
     return conditions, tuple(unsupported)
 
 
-def _match(path: str, value: str, query: Query) -> ColumnElement[bool] | None:
-    if path == MODALITIES_IN_STUDY:
-        return _in_study(series.c.modality, value)
-    if path == SOP_CLASSES_IN_STUDY:
-        return _in_study(instance.c.sop_class_uid, value, of=instance)
-    one = BY_PATH.get(path)
-    if one is None:
-        return None
-    if LEVELS.index(one.level) > max(1, LEVELS.index(query.level.value)):
-        return _below(path, value, one.level)
+def _bindable(value: str) -> str:
+    """The value as every database takes it: no NUL, no lone surrogates."""
+    return value.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def _match(path: str, value: str, query: Query) -> ColumnElement[bool]:
+    """The condition of one indexed key on the table of its own level."""
+    one = BY_PATH[path]
+    attributes = ATTRIBUTES[one.level]
     if path == PATIENT_NAME:
-        return _person_name(study.c.name_folded, value, query.fuzzy, other=study.c.other_name_folded)
+        return _person_name(value, query.fuzzy, study.c.name_folded, study.c.other_name_folded)
     if path == BIRTH_DATE:
         return study.c.birth_date.between(*text.date_range(value))
     if path == STUDY_DATE:
@@ -104,26 +118,51 @@ def _match(path: str, value: str, query: Query) -> ColumnElement[bool] | None:
     if path == STUDY_TIME:
         return study.c.study_time.between(*text.time_range(value))
     if path in NUMBERS:
-        return NUMBERS[path] == int(value) if value.strip().lstrip("+-").isdigit() and len(value) < 11 else false()
-    if path in FOLDED and (one.vr == "PN" or query.folded):
-        return _person_name(FOLDED[path], value, query.fuzzy) if one.vr == "PN" else _like(FOLDED[path], f"*{text.fold_pattern(value)}*")
+        return NUMBERS[path] == int(value) if re.fullmatch(r" *[+-]?[0-9]{1,10} *", value) else false()
+    if path == DESCRIPTION and query.folded:
+        return _like(study.c.description_folded, f"*{text.fold_pattern(value)}*")
+    if path == ISSUER:
+        return _issuer(value)
     if path in PLAIN:
         return _single(PLAIN[path], value, one.vr)
-    return _indexed(path, value, one.vr, ATTRIBUTES[one.level])
+    if one.vr in INSTANTS:
+        return _instant(attributes[path].as_string(), value, one.vr)
+    if one.vr == "PN":
+        return _indexed_name(attributes[path + FOLDED].as_string(), value, query.fuzzy)
+    return _indexed(attributes[path].as_string(), value)
 
 
-def _below(path: str, value: str, level: str) -> ColumnElement[bool]:
-    """A key of a lower level narrows to studies (or series) that hold a match there: relational queries."""
-    one = BY_PATH[path]
-    if level == "SERIES":
-        condition = _single(PLAIN[path], value, one.vr) if path in PLAIN else _indexed(path, value, one.vr, series.c.attributes)
-        return exists().where(series.c.study_uid == study.c.study_uid, condition).correlate(study)
-    condition = _single(PLAIN[path], value, one.vr) if path in PLAIN else _indexed(path, value, one.vr, instance.c.attributes)
-    return exists().where(instance.c.study_uid == study.c.study_uid, condition).correlate(study, series)
+def _below(below: dict[str, list[ColumnElement[bool]]], query: Query) -> ColumnElement[bool]:
+    """Keys of lower levels narrow to studies (or series) that hold one object meeting them all: relational queries."""
+    found = exists().where(*(condition for some in below.values() for condition in some))
+    if "IMAGE" in below and query.level is Level.SERIES:
+        joined = (instance.c.study_uid == series.c.study_uid, instance.c.series_uid == series.c.series_uid)
+        return found.where(*joined, *_shown(instance, query)).correlate(study, series)
+    if "SERIES" in below:
+        found = found.where(series.c.study_uid == study.c.study_uid, *_shown(series, query))
+    if "IMAGE" in below:
+        found = found.where(instance.c.study_uid == study.c.study_uid, *_shown(instance, query))
+        if "SERIES" in below:
+            found = found.where(instance.c.series_uid == series.c.series_uid)
+    return found.correlate(study)
 
 
-def _in_study(column: ColumnElement[Any], value: str, of: Any = series) -> ColumnElement[bool]:
-    return exists().where(of.c.study_uid == study.c.study_uid, _single(column, value, "CS")).correlate(study)
+def _in_study(table: Any, column: ColumnElement[Any], value: str, vr: str, query: Query) -> ColumnElement[bool]:
+    return exists().where(table.c.study_uid == study.c.study_uid, _single(column, value, vr), *_shown(table, query)).correlate(study)
+
+
+def _shown(table: Any, query: Query) -> list[ColumnElement[bool]]:
+    """What is rejected narrows nothing, unless rejected exams are asked for."""
+    if query.include_rejected:
+        return []
+    return [series.c.hidden.is_(False) if table is series else instance.c.rejection_id == ""]
+
+
+def _issuer(value: str) -> ColumnElement[bool]:
+    """The issuer as it is shown: the one received, or the one that the site gives to Patient IDs without any."""
+    universal, column = func.coalesce(study.c.attributes[ISSUER_UNIVERSAL].as_string(), ""), study.c.issuer
+    given = and_(_single(column, value, "LO"), universal == "", *(column.not_like(f"{prefix}%") for prefix in MADE_UP))
+    return or_(_indexed(study.c.attributes[ISSUER].as_string(), value), given)
 
 
 def _single(column: ColumnElement[Any], value: str, vr: str) -> ColumnElement[bool]:
@@ -146,30 +185,54 @@ def _after(prefix: str) -> str:
     return prefix + "\U0010ffff"
 
 
-def _person_name(column: ColumnElement[Any], value: str, fuzzy: bool, other: ColumnElement[Any] | None = None) -> ColumnElement[bool]:
+def _person_name(value: str, fuzzy: bool, column: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Any group of the key against the alphabetic column, and against ``=ideographic=phonetic=`` (PS3.5 6.2.1)."""
+    if fuzzy:
+        return _all_words(value, literal(" ").concat(column).concat(func.replace(other, "=", " ")))
     alternatives: list[ColumnElement[bool]] = []
-    for group in [g for g in value.split("=") if g.strip()]:
+    for group in _groups(value):
         pattern = text.fold_pattern(group)
-        if fuzzy:
-            words = [w for w in pattern.replace("*", " ").replace("?", " ").split() if w]
-            alternatives.append(and_(*(or_(_like(column, f"{w}*"), _like(column, f"* {w}*")) for w in words)))
-            continue
-        for target in filter(lambda c: c is not None, (column, other)):
-            alternatives.append(_like(target, pattern) if text.has_wildcard(pattern) else target == pattern)  # type: ignore[arg-type]
-    return or_(*alternatives) if alternatives else false()
+        alternatives.append(_like(column, pattern) if text.has_wildcard(pattern) else column == pattern)
+        alternatives.append(other.like(f"%={text.like_pattern(pattern)}=%", escape="\\"))
+    return or_(*alternatives) if alternatives else true()
 
 
-def _indexed(path: str, value: str, vr: str, attributes: ColumnElement[Any]) -> ColumnElement[bool]:
-    """An attribute without a column of its own; any of its values may match."""
-    column: ColumnElement[Any] = attributes[path].as_string()
-    if vr in ("DA", "TM", "DT") and "-" in value[1:]:
-        low, high = {"DA": text.date_range, "TM": text.time_range, "DT": text.datetime_range}[vr](value)
-        return column.between(low, high)
+def _indexed_name(column: ColumnElement[Any], value: str, fuzzy: bool) -> ColumnElement[bool]:
+    """The same for a name without a column of its own, whose search forms stand between backslashes."""
+    if fuzzy:
+        return _all_words(value, literal(" ").concat(func.replace(func.coalesce(column, ""), "\\", " ")))
+    groups = [text.fold_pattern(group) for group in _groups(value)]
+    return or_(*(_within(column, pattern) for pattern in groups)) if groups else true()
+
+
+def _groups(value: str) -> list[str]:
+    return [group for name in value.split("\\") for group in name.split("=") if group.strip()]
+
+
+def _all_words(value: str, text_of_names: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Every word of the key starts a word of the name, in any order."""
+    words_asked = text.fold(value.replace("*", " ").replace("?", " ").replace("\\", " ")).split()
+    return and_(true(), *(text_of_names.like(f"% {text.like_pattern(word)}%", escape="\\") for word in words_asked))
+
+
+def _instant(column: ColumnElement[Any], value: str, vr: str) -> ColumnElement[bool]:
+    """A date or time without a column of its own: a single value is the range that it leaves open (PS3.4 C.2.2.2.5)."""
+    read, template, separator = INSTANTS[vr]
+    stored = func.replace(column, separator, "") if separator else column
+    whole = func.substr(stored.concat(func.substr(literal(template), func.length(stored) + 1)), 1, len(template))
+    return and_(column != "", cast(whole, words(30)).between(*read(value)))
+
+
+def _indexed(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+    """A text without a column of its own; any of its values may match any of the key's."""
+    parts = [part.strip() for part in value.split("\\") if part.strip()]
+    return or_(*(_within(column, part) for part in parts)) if parts else true()
+
+
+def _within(column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
+    """Whether one of the values that backslashes separate matches."""
     within = literal("\\").concat(func.coalesce(column, "")).concat("\\")
-    parts = [p for p in value.split("\\") if p]
-    if vr == "PN":
-        return or_(*(func.upper(within).like(f"%\\\\{text.like_pattern(p.upper())}\\\\%", escape="\\") for p in parts))
-    return or_(*(within.like(f"%\\\\{text.like_pattern(p)}\\\\%", escape="\\") for p in parts))
+    return within.like(f"%\\\\{text.like_pattern(pattern)}\\\\%", escape="\\")
 
 
 def _word(word: str) -> ColumnElement[bool]:
@@ -213,11 +276,11 @@ def _levels(query: Query, conditions: list[ColumnElement[bool]]) -> Select[Any]:
     if query.level is not Level.STUDY:
         source = source.join(series, series.c.study_uid == study.c.study_uid)
         columns.append(_labelled(series))
-        order += [series.c.number, series.c.series_uid]
+        order += [series.c.number.nulls_last(), series.c.series_uid]
     if query.level is Level.IMAGE:
         source = source.join(instance, and_(instance.c.study_uid == series.c.study_uid, instance.c.series_uid == series.c.series_uid))
         columns.append(_labelled(instance))
-        order += [instance.c.number, instance.c.sop_instance_uid]
+        order += [instance.c.number.nulls_last(), instance.c.sop_instance_uid]
     chosen = [SORTABLE[o.lstrip("-")].desc() if o.startswith("-") else SORTABLE[o].asc() for o in query.order]
     flat = [c for column in columns for c in (column if isinstance(column, list) else [column])]
     return select(*flat).select_from(source).where(*conditions).order_by(*chosen, *order)
@@ -229,16 +292,23 @@ def _labelled(table: Any) -> list[Any]:
 
 def _read_patient(row: Any) -> dict[str, Any]:
     attributes = {**row.attributes, PATIENT_ID: row.patient_id}
-    if not row.issuer.startswith(("site:", "study:")):
-        attributes[ISSUER] = row.issuer
     return {
-        "attributes": attributes, "patient_studies": row.studies, "patient_series": int(row.series), "patient_instances": int(row.instances)
-    }  # fmt: skip
+        "attributes": attributes | _given_issuer(row),
+        "patient_studies": row.studies,
+        "patient_series": int(row.series),
+        "patient_instances": int(row.instances),
+    }
+
+
+def _given_issuer(row: Any) -> dict[str, str]:
+    """The issuer that the site gives to a Patient ID that came without one."""
+    received = row.attributes.get(ISSUER) or row.attributes.get(ISSUER_UNIVERSAL)
+    return {} if received or row.issuer.startswith(MADE_UP) else {ISSUER: row.issuer}
 
 
 def _read_study(row: Any) -> dict[str, Any]:
     return {
-        "attributes": {**row.attributes, index.STUDY_INSTANCE_UID: row.study_uid}, "study_uid": row.study_uid,
+        "attributes": {**row.attributes, **_given_issuer(row), index.STUDY_INSTANCE_UID: row.study_uid}, "study_uid": row.study_uid,
         "modalities": row.modalities, "series_count": row.series_count, "instance_count": row.instance_count,
         "row": row,
     }  # fmt: skip

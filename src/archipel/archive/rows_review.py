@@ -67,11 +67,27 @@ def add_conflict(tx: Tx, values: dict[str, Any]) -> bool:
 
 
 def conflicts(
-    tx: Tx, scope: Scope, *, state: str = "", study_uid: str = "", conflict_id: str = "", limit: int = 200, offset: int = 0
+    tx: Tx,
+    scope: Scope,
+    *,
+    state: str = "",
+    study_uid: str = "",
+    conflict_id: str = "",
+    limit: int = 200,
+    offset: int = 0,
+    lock: bool = False,
 ) -> list[Any]:
-    """Conflicts that the scope shows, newest first, narrowed by what is not empty."""
+    """Conflicts that the scope shows, newest first, narrowed by what is not empty; ``lock`` keeps them for this transaction."""
     statement = _narrowed(select(conflict), scope, state, study_uid, conflict_id)
+    statement = statement.with_for_update() if lock else statement
     return list(tx.execute(statement.order_by(conflict.c.found_at.desc(), conflict.c.id).limit(limit).offset(offset)))
+
+
+def decided(tx: Tx, kind: str, study_uid: str) -> list[tuple[dict[str, str], dict[str, Any]]]:
+    """What was received in the conflicts of a kind that a person has settled for a study: (attributes, kept)."""
+    c = conflict.c
+    statement = select(c.received, c.kept).where(c.study_uid == study_uid, c.kind == kind, c.state == "resolved")
+    return [(received, kept) for received, kept in tx.execute(statement)]
 
 
 def count_conflicts(tx: Tx, scope: Scope, *, state: str = "", study_uid: str = "") -> int:
@@ -107,6 +123,16 @@ def archived_attributes(tx: Tx, sop_instance_uid: str) -> dict[str, str]:
 def studies_with_class(tx: Tx, sop_class_uid: str) -> list[str]:
     """Studies that hold an instance of a class."""
     return list(tx.execute(select(instance.c.study_uid).where(instance.c.sop_class_uid == sop_class_uid).distinct()).scalars())
+
+
+def hidden_count(tx: Tx, rejection_id: str) -> int:
+    """Number of instances under a rejection."""
+    return int(tx.execute(select(func.count()).select_from(instance).where(instance.c.rejection_id == rejection_id)).scalar_one())
+
+
+def set_rejection_count(tx: Tx, rejection_id: str, count: int) -> None:
+    """Set the number of instances that a rejection hides."""
+    tx.execute(update(rejection).where(rejection.c.id == rejection_id).values(instance_count=count))
 
 
 def refs_of_class(tx: Tx, study_uid: str, sop_class_uid: str) -> list[InstanceRef]:

@@ -16,8 +16,10 @@ from archipel.directory.accounts import (
     change_account,
     change_password,
     ensure_first_administrator,
+    note_sign_in,
     reset_password,
     set_password,
+    verified,
 )
 from archipel.directory.devices import add_device, change_device, device_for, device_named, devices, remove_device
 from archipel.directory.model import ROLES, SERVICES, Account, Device, Role, Site
@@ -27,5 +29,6 @@ __all__ = [
     "DEFAULT_SITE", "ROLES", "SERVICES", "Account", "Device", "Role", "Site",
     "account_named", "account_of", "accounts", "add_account", "add_device", "add_site", "authenticate", "change_account",
     "change_device", "change_password", "change_site", "device_for", "device_named", "devices", "ensure_default_site",
-    "ensure_first_administrator", "remove_device", "reset_password", "set_demo", "set_password", "site_named", "sites",
+    "ensure_first_administrator", "note_sign_in", "remove_device", "reset_password", "set_demo", "set_password", "site_named", "sites",
+    "verified",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ import argon2
 
 from archipel import audit
 from archipel.directory import rows
-from archipel.directory.model import Account, Role, check_login, check_role
+from archipel.directory.model import Account, Role, check_login, check_role, check_text, is_login
 from archipel.directory.sites import DEFAULT_SITE, site_named
 from archipel.kit.actor import Actor
 from archipel.kit.clock import to_text
@@ -29,11 +29,11 @@ def add_account(tx: Tx, actor: Actor, *, login: str, role: str, site_id: str = D
     check_login(login)
     check_role(role)
     site_named(tx, site_id)
-    if rows.get_account(tx, login=login):
-        raise Conflict(f"There is an account {login} already.", code="account-exists", field="login")
+    check_text(name, 120, "name")
     password = _one_time_password()
     account = Account(new_id(), login, name or login, role, site_id, active=True, must_change_password=True)
-    rows.add_account(tx, account, _HASHER.hash(password), to_text(tx.now()))
+    if not rows.add_account(tx, account, _HASHER.hash(password), to_text(tx.now())):
+        raise Conflict(f"There is an account {login} already.", code="account-exists", field="login")
     audit.record(tx, actor, "directory.add_account", object_id=login, role=role, site_id=site_id)
     return account, password
 
@@ -45,17 +45,26 @@ def ensure_first_administrator(tx: Tx) -> tuple[Account, str] | None:
     return add_account(tx, Actor.system("first_start"), login="admin", role=Role.ADMINISTRATOR.value, name="Administrator")
 
 
-def authenticate(tx: Tx, login: str, password: str) -> Account | None:
-    """The active account with that login and password, or None. Takes as long for an unknown login."""
-    found = rows.get_account(tx, login=login)
+def verified(tx: Tx, login: str, password: str) -> Account | None:
+    """The active account with that login and password, or None; reads only. Takes as long for an unknown login."""
+    found = rows.get_account(tx, login=login) if is_login(login) else None
     account, password_hash = found if found else (None, _DECOY)
     if not _matches(password_hash, password) or account is None or not account.active:
         return None
-    values: dict[str, Any] = {"last_sign_in_at": to_text(tx.now())}
-    if _HASHER.check_needs_rehash(password_hash):
-        values["password_hash"] = _HASHER.hash(password)
-    rows.change_account(tx, account.id, **values)
     return account
+
+
+def note_sign_in(tx: Tx, account_id: str) -> Account | None:
+    """Note that somebody signed in; None when the account has been disabled meanwhile."""
+    rows.change_account(tx, account_id, last_sign_in_at=to_text(tx.now()))
+    account = account_of(tx, account_id)
+    return account if account and account.active else None
+
+
+def authenticate(tx: Tx, login: str, password: str) -> Account | None:
+    """The active account with that login and password, whose sign-in is noted, or None."""
+    account = verified(tx, login, password)
+    return note_sign_in(tx, account.id) if account else None
 
 
 def change_password(tx: Tx, actor: Actor, login: str, current: str, new: str) -> None:
@@ -87,7 +96,9 @@ def reset_password(tx: Tx, actor: Actor, login: str) -> str:
 
 def change_account(tx: Tx, actor: Actor, login: str, **changes: Any) -> Account:
     """Change an account's name, role, site, activity or locale."""
+    rows.lock_role(tx, Role.ADMINISTRATOR.value)  # two administrators disabling each other at once must see each other's act
     account = account_named(tx, login)
+    check_text(changes.get("name", ""), 120, "name")
     if "role" in changes:
         check_role(changes["role"])
     if "site_id" in changes:
@@ -102,7 +113,7 @@ def change_account(tx: Tx, actor: Actor, login: str, **changes: Any) -> Account:
 
 def account_named(tx: Tx, login: str) -> Account:
     """One account by login, or NotFound."""
-    found = rows.get_account(tx, login=login)
+    found = rows.get_account(tx, login=login) if is_login(login) else None
     if not found:
         raise NotFound(f"There is no account {login}.", code="no-account", field="login")
     return found[0]
@@ -130,6 +141,6 @@ def _one_time_password() -> str:
 
 def _matches(password_hash: str, password: str) -> bool:
     try:
-        return _HASHER.verify(password_hash, password[:1024])
+        return _HASHER.verify(password_hash, password[:1024].encode("utf-8", "replace"))
     except argon2.exceptions.VerificationError:
         return False

@@ -9,7 +9,7 @@ from typing import Any
 
 from archipel import audit
 from archipel.directory import rows
-from archipel.directory.model import Device, check_ae_title, check_endpoint
+from archipel.directory.model import Device, check_ae_title, check_endpoint, check_text
 from archipel.directory.sites import site_named
 from archipel.kit.actor import Actor
 from archipel.kit.database import Tx
@@ -20,6 +20,7 @@ def add_device(tx: Tx, actor: Actor, device: Device) -> Device:
     """Make a device known; the same AE title again changes the one that is there."""
     device = replace(device, ae_title=check_ae_title(device.ae_title))
     check_endpoint(device.host, device.port)
+    check_text(device.description, 200, "description")
     site_named(tx, device.site_id)
     rows.put_device(tx, device)
     audit.record(tx, actor, "directory.add_device", object_id=device.ae_title, site_id=device.site_id)
@@ -61,19 +62,21 @@ def devices(tx: Tx) -> list[Device]:
 
 
 def _same_address(host: str, address: str) -> bool:
-    seen = _plain(address)
-    try:
-        return _plain(host) == seen
-    except ValueError:
-        pass
+    seen, known = _plain(address), _plain(host)
+    if known or not seen:
+        return known is not None and known == seen
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, ValueError):  # no such name, or one that cannot be written as a name (UnicodeError)
         return False
     return seen in {_plain(str(entry[4][0])) for entry in found}
 
 
-def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    parsed = ipaddress.ip_address(address.split("%")[0])
+def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address, IPv4 within IPv6 as IPv4; None when it is a name."""
+    try:
+        parsed = ipaddress.ip_address(address.split("%")[0])
+    except ValueError:
+        return None
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return mapped or parsed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -77,6 +78,14 @@ class Account:
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?")
 _AE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
+_HOST = re.compile(r"[A-Za-z0-9_:](?:[A-Za-z0-9_.:%-]{0,253}[A-Za-z0-9_:])?")
+
+
+def check_text(value: str, length_max: int, field: str) -> str:
+    """A line that people wrote, or Invalid: bounded, without control characters or halves of characters."""
+    if len(value) > length_max or any(unicodedata.category(c) in ("Cc", "Cs") for c in value):
+        raise Invalid(f"The {field} is one line of at most {length_max} characters.", code="text", field=field)
+    return value
 
 
 def check_site_id(site_id: str) -> str:
@@ -84,6 +93,11 @@ def check_site_id(site_id: str) -> str:
     if not _SLUG.fullmatch(site_id):
         raise Invalid("A site's id is made of lower-case letters, digits, - and _.", code="site-id", field="id")
     return site_id
+
+
+def is_login(text: str) -> bool:
+    """Whether an account may be called so."""
+    return _LOGIN.fullmatch(text) is not None
 
 
 def check_login(login: str) -> str:
@@ -110,7 +124,7 @@ def check_ae_title(ae_title: str) -> str:
 
 def check_endpoint(host: str, port: int) -> None:
     """Refuse a host or port that nothing can listen on."""
-    if not host or len(host) > 255 or any(c.isspace() for c in host):
+    if not _HOST.fullmatch(host) or any(len(label) > 63 or not label for label in host.split(".")):
         raise Invalid("A device needs a host name or an address.", code="host", field="host")
     if not 1 <= port <= 65535:
         raise Invalid("A port is a number from 1 to 65535.", code="port", field="port")

@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Tabl
 
 from archipel.directory.model import Account, Device, Site
 from archipel.kit.database import Tx
-from archipel.kit.rows import metadata
+from archipel.kit.rows import insert_new, metadata
 
 site = Table(
     "directory_site",
@@ -65,6 +65,11 @@ def _site_values(s: Site) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def add_site(tx: Tx, s: Site) -> None:
+    """Insert a site; nothing happens when its id is taken."""
+    insert_new(tx, site, [{"id": s.id, **_site_values(s)}])
+
+
 def put_site(tx: Tx, s: Site) -> None:
     """Insert or replace a site."""
     if not tx.execute(update(site).where(site.c.id == s.id).values(**_site_values(s))).rowcount:
@@ -115,14 +120,20 @@ def _account(row: Any) -> Account:
     )
 
 
-def add_account(tx: Tx, a: Account, password_hash: str, created_at: str) -> None:
-    """Insert an account."""
-    tx.execute(
-        insert(account).values(
-            id=a.id, login=a.login, name=a.name, role=a.role, site_id=a.site_id, password_hash=password_hash, active=a.active,
-            must_change_password=a.must_change_password, locale=a.locale, created_at=created_at, last_sign_in_at="",
-        )
-    )  # fmt: skip
+def add_account(tx: Tx, a: Account, password_hash: str, created_at: str) -> bool:
+    """Insert an account; False when its login is taken."""
+    values = {
+        "id": a.id, "login": a.login, "name": a.name, "role": a.role, "site_id": a.site_id, "password_hash": password_hash,
+        "active": a.active, "must_change_password": a.must_change_password, "locale": a.locale, "created_at": created_at,
+        "last_sign_in_at": "",
+    }  # fmt: skip
+    insert_new(tx, account, [values])
+    return bool(tx.execute(select(account.c.id).where(account.c.login == a.login)).scalar() == a.id)
+
+
+def lock_role(tx: Tx, role: str) -> None:
+    """Keep the accounts of a role for this transaction, in one order."""
+    tx.execute(select(account.c.id).where(account.c.role == role).order_by(account.c.id).with_for_update()).all()
 
 
 def change_account(tx: Tx, account_id: str, **values: Any) -> None:

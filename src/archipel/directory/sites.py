@@ -8,7 +8,7 @@ from typing import Any
 
 from archipel import audit
 from archipel.directory import rows
-from archipel.directory.model import SERVICES, Site, check_site_id
+from archipel.directory.model import SERVICES, Site, check_site_id, check_text
 from archipel.kit.actor import Actor
 from archipel.kit.database import Tx
 from archipel.kit.errors import Conflict, Invalid, NotFound
@@ -22,9 +22,8 @@ def ensure_default_site(tx: Tx) -> Site:
     existing = rows.get_site(tx, DEFAULT_SITE)
     if existing:
         return existing
-    made = Site(DEFAULT_SITE, "Default site", kind="other")
-    rows.put_site(tx, made)
-    return made
+    rows.add_site(tx, Site(DEFAULT_SITE, "Default site", kind="other"))  # another process may have done so meanwhile
+    return site_named(tx, DEFAULT_SITE)
 
 
 def add_site(tx: Tx, actor: Actor, site: Site) -> Site:
@@ -74,5 +73,6 @@ def _check(site: Site) -> None:
         raise Invalid(f"There is no kind of site {site.kind!r}; there are: {', '.join(KINDS)}.", code="site-kind", field="kind")
     if not site.name.strip() or len(site.name) > 200:
         raise Invalid("A site needs a name of at most 200 characters.", code="site-name", field="name")
-    if len(site.issuer) > 64:
-        raise Invalid("An issuer has at most 64 characters.", code="issuer", field="issuer")
+    check_text(site.name, 200, "name")
+    check_text(site.issuer, 64, "issuer")
+    check_text(site.time_zone, 60, "time_zone")

@@ -18,7 +18,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
-from archipel.kit.errors import Conflict, Invalid, LimitReached, NotFound, Unavailable
+from archipel.kit.errors import ArchipelError, Conflict, Invalid, LimitReached, NotFound, Unavailable
 from archipel.kit.ids import new_id
 
 CHUNK_BYTES = 256 * 1024
@@ -96,7 +96,7 @@ class FileBlobs:
             size = _write_synced(aside, chunks)
             self._publish(aside, target, key)
         except OSError as error:
-            raise _disk_error(error) from error
+            raise disk_error(error) from error
         finally:
             aside.unlink(missing_ok=True)
         return size
@@ -113,7 +113,7 @@ class FileBlobs:
                     os.fsync(file.fileno())
                 self._publish(path, target, key)
         except OSError as error:
-            raise _disk_error(error) from error
+            raise disk_error(error) from error
         path.unlink()
         return size
 
@@ -319,7 +319,8 @@ def _missing(key: str) -> NotFound:
     return NotFound("The stored bytes are not where the index says.", code="blob-missing", detail=key)
 
 
-def _disk_error(error: OSError) -> Exception:
+def disk_error(error: OSError) -> ArchipelError:
+    """What a failing disk means for the caller: full, or not answering."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return LimitReached("The disk is full; nothing was stored.", code="out-of-space", detail=str(error))
     return Unavailable("The disk does not answer as it should.", code="blobs", detail=str(error))

@@ -8,9 +8,18 @@ Follows:   nothing
 """
 
 from archipel.signin.middleware import SESSION_COOKIE, SignInMiddleware, actor_of
-from archipel.signin.sessions import Session, actor_for, actor_of_session, actor_of_token, issue_token, sign_in, sign_out, sign_out_everywhere
+from archipel.signin.sessions import (
+    Session,
+    actor_for,
+    actor_of_session,
+    actor_of_token,
+    issue_token,
+    sign_in,
+    sign_out,
+    sign_out_everywhere,
+)
 
 __all__ = [
-    "SESSION_COOKIE", "Session", "SignInMiddleware", "actor_for", "actor_of", "actor_of_session", "actor_of_token", "issue_token", "sign_in",
-    "sign_out", "sign_out_everywhere",
+    "SESSION_COOKIE", "Session", "SignInMiddleware", "actor_for", "actor_of", "actor_of_session", "actor_of_token", "issue_token",
+    "sign_in", "sign_out", "sign_out_everywhere",
 ]  # fmt: skip

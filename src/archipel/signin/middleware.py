@@ -7,14 +7,18 @@ import secrets
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from archipel.kit.actor import Actor
 from archipel.kit.database import Database
+from archipel.kit.errors import Unavailable
 from archipel.kit.ids import new_id
-from archipel.signin.sessions import actor_of_session, actor_of_token
+from archipel.signin.sessions import actor_of_session, actor_of_token, extend_session, session_is_ageing
+
+log = structlog.get_logger(__name__)
 
 SESSION_COOKIE = "archipel_session"
 CSRF_COOKIE = "archipel_csrf"
@@ -37,8 +41,17 @@ class SignInMiddleware:
     something must repeat the session's CSRF value in a header.
     """
 
-    def __init__(self, app: ASGIApp, *, database: Database, guarded: tuple[str, ...], open_paths: frozenset[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        database: Database,
+        guarded: tuple[str, ...],
+        open_paths: frozenset[tuple[str, str]],
+        session_hours: int = 12,
+    ) -> None:
         self._app = app
+        self._session_hours = session_hours
         self._database = database
         self._guarded = guarded
         self._open = open_paths
@@ -53,7 +66,11 @@ class SignInMiddleware:
         if not guarded:
             await self._app(scope, receive, send)
             return
-        answer = await asyncio.to_thread(self._identify, scope)
+        try:
+            answer = await asyncio.to_thread(self._identify, scope)
+        except Unavailable as error:  # no database, no sign-in: the caller may try again
+            log.error("signin.unavailable", detail=error.detail)
+            answer = _answer(scope, 503, error.kind, error.code, error.public, {"Retry-After": "10"})
         if answer is not None:
             await answer(scope, receive, send)
             return
@@ -78,6 +95,7 @@ class SignInMiddleware:
             return _refuse(scope, 401, "not-signed-in", "Sign in first, or send a bearer token.")
         with self._database.read() as tx:
             found = actor_of_session(tx, secret, address)
+            ageing = session_is_ageing(tx, secret, hours=self._session_hours)
         if found is None:
             return _refuse(scope, 401, "session-ended", "Your session has ended; sign in again.")
         actor, csrf, must_change = found
@@ -86,6 +104,9 @@ class SignInMiddleware:
             return _refuse(scope, 403, "csrf", "The request does not carry the session's CSRF value.")
         if must_change and scope["path"] not in BEFORE_PASSWORD_CHANGE:
             return _refuse(scope, 403, "password-change-due", "Choose a new password first.")
+        if ageing:
+            with self._database.write() as tx:
+                extend_session(tx, secret, hours=self._session_hours)
         scope["state"].update(actor=actor, session_secret=secret)
         return None
 
@@ -105,6 +126,9 @@ def _cookie(header: bytes, name: str) -> str:
 
 def _refuse(scope: Scope, status: int, code: str, public: str) -> JSONResponse:
     kind = "not_signed_in" if status == 401 else "not_allowed"
+    return _answer(scope, status, kind, code, public, {"WWW-Authenticate": 'Bearer realm="archipel"'} if status == 401 else {})
+
+
+def _answer(scope: Scope, status: int, kind: str, code: str, public: str, headers: dict[str, str]) -> JSONResponse:
     body: dict[str, Any] = {"kind": kind, "code": code, "public": public, "field": "", "http_request_id": scope["state"]["http_request_id"]}
-    headers = {"WWW-Authenticate": 'Bearer realm="archipel"'} if status == 401 else {}
     return JSONResponse({"error": body}, status_code=status, headers=headers)

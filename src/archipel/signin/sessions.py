@@ -32,16 +32,19 @@ class Session:
 
 def sign_in(database: Database, login: str, password: str, address: str, *, hours: int) -> Session:
     """Open a session. NotAllowed for a wrong login or password (never which), LimitReached after too many failures."""
+    login, address = _plain(login), _plain(address)
     with database.read() as tx:
         since = to_text(tx.now() - timedelta(seconds=THROTTLE_S))
-        by_login, by_address = rows.failed_attempts(tx, login=login[:64], address=address, since=since)
+        by_login, by_address = rows.failed_attempts(tx, login=login, address=address, since=since)
     if by_login >= FAILED_PER_LOGIN_MAX or by_address >= FAILED_PER_ADDRESS_MAX:
         raise LimitReached("Too many failed sign-ins; wait a quarter of an hour, or ask an administrator.", code="throttled")
+    with database.read() as tx:  # the hash takes long: SQLite's one writer must not wait for it
+        account = directory.verified(tx, login, password)
     with database.write() as tx:
-        account = directory.authenticate(tx, login, password)
+        account = directory.note_sign_in(tx, account.id) if account else None
         if account is None:
-            rows.add_attempt(tx, id=new_id(), login=login[:64], address=address, at=to_text(tx.now()))
-            actor = Actor("account", "unknown", login[:64], address=address)
+            rows.add_attempt(tx, id=new_id(), login=login, address=address, at=to_text(tx.now()))
+            actor = Actor("account", "unknown", login, address=address)
             audit.record(tx, actor, "signin.sign_in", outcome=audit.Outcome.REFUSED)
         else:
             rows.clear_attempts(tx, login)
@@ -50,6 +53,11 @@ def sign_in(database: Database, login: str, password: str, address: str, *, hour
     if account is None:
         raise NotAllowed("The login or the password is not right.", code="wrong-credentials")
     return session
+
+
+def _plain(text: str) -> str:
+    """What a stranger sent, as every database takes it."""
+    return text[:64].replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _open(tx: Tx, account: Account, hours: int) -> Session:
@@ -86,6 +94,17 @@ def actor_of_session(tx: Tx, secret: str, address: str) -> tuple[Actor, str, boo
     return actor_for(tx, account, address), row.csrf, account.must_change_password
 
 
+def session_is_ageing(tx: Tx, secret: str, *, hours: int) -> bool:
+    """Whether a session has lost a tenth of its life since it was last extended: time to extend it, and not at every request."""
+    row = rows.get_session(tx, _digest(secret), to_text(tx.now()))
+    return row is not None and row.expires_at < to_text(tx.now() + timedelta(hours=0.9 * hours))
+
+
+def extend_session(tx: Tx, secret: str, *, hours: int) -> None:
+    """Let a session that is used live for ``hours`` from now."""
+    rows.extend_session(tx, _digest(secret), to_text(tx.now() + timedelta(hours=hours)))
+
+
 def issue_token(tx: Tx, actor: Actor, login: str, *, hours: int = 24, scope: str = "") -> str:
     """A bearer token for an account; it ends after ``hours`` or when the account is disabled."""
     account = directory.account_named(tx, login)
@@ -119,4 +138,4 @@ def actor_for(tx: Tx, account: Account, address: str) -> Actor:
 
 
 def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
