@@ -129,7 +129,7 @@ def _first(row: dict[str, Any], path: str) -> str:
 
 
 def check(parts: Parts, assoc: Association, transaction_uid: str, asked: Sequence[tuple[str, str]]) -> Result:
-    """Which of these are kept for good: indexed under that class, visible to or sent by the asker's site, bytes in place; blocks."""
+    """Which of these are kept for good: indexed under that class, visible to the asker or sent by it, bytes in place; blocks."""
     found = parts.read(lambda tx: _known(tx, parts, assoc, [uid for _, uid in asked]))
     in_place = _in_place(parts, found.values())
     committed, failed = [], []
@@ -152,9 +152,9 @@ def _known(tx: Tx, parts: Parts, assoc: Association, instance_uids: list[str]) -
     found = {ref.sop_instance_uid: ref for ref in visible}
     missing = [uid for uid in instance_uids if uid not in found]
     if missing:
-        # What this site has sent into another site's study is hidden from its queries, and kept for it.
+        # What this device has sent into another site's study is hidden from its queries, and kept for it.
         others = archive.locate(tx, Scope.system("commitment"), sop_instance_uid=missing, include_rejected=True)
-        found.update({ref.sop_instance_uid: ref for ref in others if ref.site_id == assoc.device.site_id})
+        found.update({ref.sop_instance_uid: ref for ref in others if ref.source_ae == assoc.calling_ae})
     return found
 
 
