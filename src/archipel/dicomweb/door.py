@@ -1,0 +1,173 @@
+"""The routes of the door, one line of wiring each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from archipel.archive import Level, Receiver
+from archipel.dicomweb import bulk, capabilities, frames, instances, metadata, rendered, search, uri
+from archipel.dicomweb import store as stow
+from archipel.dicomweb.errors import DoorRoute
+from archipel.dicomweb.parts import Parts
+from archipel.dicomweb.trail import Trail
+from archipel.kit.blobs import Blobs
+from archipel.kit.database import Database
+from archipel.kit.errors import Invalid
+from archipel.kit.metrics import Metrics
+from archipel.kit.settings import HttpSettings
+from archipel.kit.spool import Spool
+
+STUDY = "/studies/{study}"
+SERIES = STUDY + "/series/{series}"
+INSTANCE = SERIES + "/instances/{instance}"
+
+
+def create(
+    *,
+    database: Database,
+    blobs: Blobs,
+    receiver: Receiver,
+    spool: Spool,
+    pixels: Any,
+    settings: HttpSettings,
+    metrics: Metrics,
+    ae_title: str,
+    path: str = "/dicom-web",
+) -> APIRouter:
+    """The router of DICOMweb, to be mounted at ``path`` behind the sign-in."""
+    parts = Parts(
+        database=database, blobs=blobs, receiver=receiver, spool=spool, pixels=pixels, settings=settings, metrics=metrics,
+        ae_title=ae_title, path=path, trail=Trail(database),
+    )  # fmt: skip
+    router = APIRouter(route_class=DoorRoute, tags=["dicomweb"])
+    _capabilities(router, parts)
+    _search(router, parts)
+    _store(router, parts)
+    _retrieve(router, parts)
+    _metadata(router, parts)
+    _pixels(router, parts)
+    _no_delete(router)
+    return router
+
+
+def _capabilities(router: APIRouter, parts: Parts) -> None:
+    @router.get("/wado", summary="WADO-URI")
+    def wado(request: Request) -> Response:
+        return uri.retrieve(parts, request)
+
+    @router.get("/capabilities", summary="What this door does")
+    @router.options("/", summary="What this door does", include_in_schema=False)
+    @router.options("", summary="What this door does", include_in_schema=False)
+    def describe(request: Request) -> Response:
+        return capabilities.describe(parts, request)
+
+
+def _search(router: APIRouter, parts: Parts) -> None:
+    @router.get("/studies", summary="Search for studies")
+    def studies(request: Request) -> Response:
+        return search.search(parts, request, Level.STUDY)
+
+    @router.get("/series", summary="Search for series")
+    def series_of_all(request: Request) -> Response:
+        return search.search(parts, request, Level.SERIES)
+
+    @router.get("/instances", summary="Search for instances")
+    def instances_of_all(request: Request) -> Response:
+        return search.search(parts, request, Level.IMAGE)
+
+    @router.get(STUDY + "/series", summary="Search for series of a study")
+    def series_of_study(request: Request, study: str) -> Response:
+        return search.search(parts, request, Level.SERIES, study)
+
+    @router.get(STUDY + "/instances", summary="Search for instances of a study")
+    def instances_of_study(request: Request, study: str) -> Response:
+        return search.search(parts, request, Level.IMAGE, study)
+
+    @router.get(SERIES + "/instances", summary="Search for instances of a series")
+    def instances_of_series(request: Request, study: str, series: str) -> Response:
+        return search.search(parts, request, Level.IMAGE, study, series)
+
+
+def _store(router: APIRouter, parts: Parts) -> None:
+    @router.post("/studies", summary="Store instances")
+    async def store(request: Request) -> Response:
+        return await stow.store(parts, request)
+
+    @router.post(STUDY, summary="Store instances of a study")
+    async def store_in_study(request: Request, study: str) -> Response:
+        return await stow.store(parts, request, study)
+
+
+def _retrieve(router: APIRouter, parts: Parts) -> None:
+    @router.get(STUDY, summary="Retrieve a study")
+    def study_of(request: Request, study: str) -> Response:
+        return instances.retrieve(parts, request, study)
+
+    @router.get(SERIES, summary="Retrieve a series")
+    def series_of(request: Request, study: str, series: str) -> Response:
+        return instances.retrieve(parts, request, study, series)
+
+    @router.get(INSTANCE, summary="Retrieve an instance")
+    def instance_of(request: Request, study: str, series: str, instance: str) -> Response:
+        return instances.retrieve(parts, request, study, series, instance)
+
+
+def _metadata(router: APIRouter, parts: Parts) -> None:
+    @router.get(STUDY + "/metadata", summary="Metadata of a study")
+    def of_study(request: Request, study: str) -> Response:
+        return metadata.retrieve(parts, request, study)
+
+    @router.get(SERIES + "/metadata", summary="Metadata of a series")
+    def of_series(request: Request, study: str, series: str) -> Response:
+        return metadata.retrieve(parts, request, study, series)
+
+    @router.get(INSTANCE + "/metadata", summary="Metadata of an instance")
+    def of_instance(request: Request, study: str, series: str, instance: str) -> Response:
+        return metadata.retrieve(parts, request, study, series, instance)
+
+    @router.get(INSTANCE + "/bulkdata/{tags:path}", summary="One value of an instance")
+    def bulkdata(request: Request, study: str, series: str, instance: str, tags: str) -> Response:
+        return bulk.retrieve(parts, request, (study, series, instance), tags)
+
+
+def _pixels(router: APIRouter, parts: Parts) -> None:
+    @router.get(INSTANCE + "/frames/{numbers}", summary="Frames of an instance")
+    def frames_of(request: Request, study: str, series: str, instance: str, numbers: str) -> Response:
+        return frames.retrieve(parts, request, (study, series, instance), numbers)
+
+    for thumbnail, name in ((False, "rendered"), (True, "thumbnail")):
+        _pictures(router, parts, name, thumbnail)
+
+
+def _pictures(router: APIRouter, parts: Parts, name: str, thumbnail: bool) -> None:
+    said = "Thumbnail" if thumbnail else "Rendered image"
+
+    @router.get(f"{STUDY}/{name}", summary=f"{said} of a study", name=f"{name}_study")
+    def of_study(request: Request, study: str) -> Response:
+        return rendered.retrieve(parts, request, (study, "", ""), thumbnail=thumbnail)
+
+    @router.get(f"{SERIES}/{name}", summary=f"{said} of a series", name=f"{name}_series")
+    def of_series(request: Request, study: str, series: str) -> Response:
+        return rendered.retrieve(parts, request, (study, series, ""), thumbnail=thumbnail)
+
+    @router.get(f"{INSTANCE}/{name}", summary=f"{said} of an instance", name=f"{name}_instance")
+    def of_instance(request: Request, study: str, series: str, instance: str) -> Response:
+        return rendered.retrieve(parts, request, (study, series, instance), thumbnail=thumbnail)
+
+    @router.get(f"{INSTANCE}/frames/{{numbers}}/{name}", summary=f"{said} of frames", name=f"{name}_frames")
+    def of_frames(request: Request, study: str, series: str, instance: str, numbers: str) -> Response:
+        return rendered.retrieve(parts, request, (study, series, instance), numbers, thumbnail=thumbnail)
+
+
+def _no_delete(router: APIRouter) -> None:
+    for path in (STUDY, SERIES, INSTANCE):
+
+        @router.delete(path, include_in_schema=False)
+        def refuse(request: Request) -> Response:
+            raise Invalid(
+                "Nothing is deleted here. Reject the exam, or send a rejection note (IHE IOCM): it is then hidden and kept.", code="method"
+            )

@@ -1,0 +1,108 @@
+"""The DICOMweb door on a real socket: database, blobs, receiver, sign-in and uvicorn, as the platform wires them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from pydicom.dataset import Dataset
+
+from archipel import archive, dicomweb, directory, migrations, signin
+from archipel.kit.actor import Actor
+from archipel.kit.blobs import open_blobs
+from archipel.kit.database import Database
+from archipel.kit.metrics import Metrics
+from archipel.kit.settings import ArchiveSettings, HttpSettings
+from archipel.kit.spool import Spool
+from tests import make
+from tests.servers import Backend, free_port
+
+SYSTEM = Actor.system("tests")
+
+
+class Region:
+    """One archive with its door at ``url``; ``client()`` is signed in as an archive operator."""
+
+    def __init__(self, folder: Path, backend: Backend, **settings: Any) -> None:
+        self.database = Database(backend.database_url)
+        migrations.upgrade(self.database)
+        self.blobs = open_blobs(backend.blobs_url, **{key: value for key, value in backend.blobs.items() if key != "url"})
+        self.spool = Spool(folder / "spool", memory_bytes_max=32 << 20)
+        self.metrics = Metrics()
+        with self.database.write() as tx:
+            directory.ensure_default_site(tx)
+            directory.add_site(tx, SYSTEM, directory.Site("north", "North"))
+        self.receiver = archive.Receiver(
+            self.database, self.blobs, self.spool, ArchiveSettings(free_bytes_min=0),
+            lambda tx: {site.id: site.default_issuer for site in directory.sites(tx)}, disk=folder, metrics=self.metrics,
+        )  # fmt: skip
+        self.receiver.start()
+        self.pixels: Any = None
+        self.settings = HttpSettings(**settings)
+        self.token = self.token_of("checks", "archive_operator")
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/dicom-web"
+        self._server = uvicorn.Server(uvicorn.Config(self._app(), host="127.0.0.1", port=self.port, log_level="error", access_log=False))
+        self._thread = threading.Thread(target=self._server.run)
+
+    def _app(self) -> Any:
+        app = FastAPI()
+        router = dicomweb.create(
+            database=self.database, blobs=self.blobs, receiver=self.receiver, spool=self.spool, pixels=self.pixels,
+            settings=self.settings, metrics=self.metrics, ae_title="ARCHIPEL",
+        )  # fmt: skip
+        app.include_router(router, prefix="/dicom-web")
+        return signin.SignInMiddleware(app, database=self.database, guarded=("/dicom-web",), open_paths=frozenset())
+
+    def start(self) -> Region:
+        """Listen."""
+        self._thread.start()
+        until = time.monotonic() + 20
+        while not self._server.started and time.monotonic() < until:
+            time.sleep(0.02)
+        assert self._server.started
+        return self
+
+    def stop(self) -> None:
+        """Let go of everything."""
+        self._server.should_exit = True
+        self._thread.join(20)
+        self.receiver.drain()
+        self.database.engine.dispose()
+
+    def token_of(self, login: str, role: str, site: str = "default") -> str:
+        """A bearer token of a new account."""
+        with self.database.write() as tx:
+            directory.add_account(tx, SYSTEM, login=login, role=role, site_id=site)
+            return signin.issue_token(tx, SYSTEM, login)
+
+    def client(self, token: str = "", **headers: str) -> httpx.Client:
+        """A signed-in client of the door."""
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token or self.token}", **headers}, timeout=60)
+
+    def put(self, datasets: Sequence[Dataset | bytes | Path], site: str = "default") -> list[archive.Outcome]:
+        """Store without the door, so that reading is tested on its own."""
+        source = archive.Source("import", site, SYSTEM)
+        futures = []
+        for one in datasets:
+            spooled = self.spool.new()
+            spooled.write(one if isinstance(one, bytes) else one.read_bytes() if isinstance(one, Path) else make.part10(one))
+            futures.append(self.receiver.submit(archive.Incoming.from_part10(spooled, source)))
+        return [future.result(30) for future in futures]
+
+
+@contextmanager
+def running(folder: Path, backend: Backend, **settings: Any) -> Iterator[Region]:
+    """A region that is stopped at the end."""
+    region = Region(folder, backend, **settings).start()
+    try:
+        yield region
+    finally:
+        region.stop()
