@@ -6,8 +6,15 @@ window.config = {
   showStudyList: false,
   extensions: ['/ohif/ext/archipel.js'],
   modes: [],
-  customizationService: {},
+  // Of these the best match hangs: the mammography layout for mammograms, else OHIF's own.
+  modesConfiguration: {
+    '@ohif/mode-longitudinal': { hangingProtocol: { $set: ['archipel.mammography', 'default'] } },
+  },
+  // No guided tour over the images of the first exam that a person opens.
+  customizationService: [{ 'ohif.tours': { $set: [] } }],
   whiteLabeling: { createLogoComponentFn: React => window.archipel.logo(React) },
+  // Whose images these are stays on the screen.
+  showPatientInfo: 'visible',
   investigationalUseDialog: { option: 'never' },
   maxNumberOfWebWorkers: 3,
   maxNumRequests: { interaction: 100, thumbnail: 10, prefetch: 25 },

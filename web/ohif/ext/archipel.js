@@ -1,7 +1,9 @@
 // Our OHIF extension: plain ES modules that OHIF imports at run time, no build.
-import { createMammographyProtocols, registerMammographyAttributes } from './mammography.js';
+import { createMammographyProtocol, registerMammographyAttributes } from './mammography.js';
 import { keepSameScale } from './same-scale.js';
 import { broadcastMeasurements } from './measurements-out.js';
+
+let stops = [];
 
 export default {
   id: '@archipel/ohif-extension',
@@ -9,13 +11,14 @@ export default {
     registerMammographyAttributes(servicesManager.services.hangingProtocolService);
   },
   onModeEnter({ servicesManager }) {
-    this.stops = [keepSameScale(servicesManager.services), broadcastMeasurements(servicesManager.services)];
+    stops = [keepSameScale(servicesManager.services), broadcastMeasurements(servicesManager.services)];
   },
   onModeExit() {
     for (const stop of this.stops ?? []) stop();
-    this.stops = [];
+    stops = [];
   },
   getHangingProtocolModule() {
-    return createMammographyProtocols().map(protocol => ({ name: protocol.id, protocol }));
+    const protocol = createMammographyProtocol();
+    return [{ name: protocol.id, protocol }];
   },
 };

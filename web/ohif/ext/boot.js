@@ -31,6 +31,19 @@ window.browserImportFunction = module => import(module);
     return send.call(this, body);
   };
 
+  // The banner of the training region stands on every screen, this one too.
+  fetch('/api/v1/session', { headers: { Accept: 'application/json' } })
+    .then(response => (response.ok ? response.json() : {}))
+    .then(session => {
+      if (!session.demo) return;
+      const banner = document.createElement('div');
+      banner.className = 'archipel-demo';
+      banner.setAttribute('role', 'note');
+      banner.textContent = french ? 'DÉMONSTRATION · patients fictifs' : 'DEMONSTRATION · fictitious patients';
+      document.body.append(banner);
+    })
+    .catch(() => {});
+
   window.archipel = {
     french,
     logo: React =>

@@ -3,7 +3,6 @@
 
 const VIEWS = ['RCC', 'LCC', 'RMLO', 'LMLO'];
 export const PROTOCOL_ID = 'archipel.mammography';
-const PRIOR_PROTOCOL_ID = 'archipel.mammography-prior';
 
 // SNOMED and SNOMED-RT codes of CID 4014, for images without a View Position.
 const VIEW_OF_CODE = {
@@ -68,40 +67,32 @@ const stage = (name, rows, columns, viewports, minViewportsMatched) => ({
   viewports,
 });
 
-export function createMammographyProtocols() {
+export function createMammographyProtocol() {
   const french = window.archipel?.french;
-  const isMammography = { id: 'mammography', weight: 500, attribute: 'ModalitiesInStudy', constraint: { contains: 'MG' }, required: true };
-  const selectors = Object.fromEntries(
-    VIEWS.flatMap(view => [
-      [view, selector(view, 0)],
-      [`${view}Prior`, selector(view, 1)],
-    ])
-  );
-  const base = { hasUpdatedPriorsInformation: false, toolGroupIds: ['default'], displaySetSelectors: selectors };
-  const fourViews = stage(french ? '4 vues' : '4 views', 1, 4, current(VIEWS), 1);
-  const crossed = stage(french ? '2 × 2' : '2 × 2', 2, 2, current(VIEWS), 1);
-  const pair = (name, views) => stage(name, 2, 2, [...current(views), ...prior(views)], 3);
-  return [
-    {
-      ...base,
-      id: PRIOR_PROTOCOL_ID,
-      name: french ? 'Mammographie avec antériorité' : 'Mammography with prior',
-      numberOfPriorsReferenced: 1,
-      protocolMatchingRules: [{ ...isMammography, weight: 600 }],
-      stages: [
-        stage(french ? '4 vues et antériorité' : '4 views and prior', 2, 4, [...current(VIEWS), ...prior(VIEWS)], 5),
-        pair(french ? 'CC et antériorité' : 'CC and prior', ['RCC', 'LCC']),
-        pair(french ? 'MLO et antériorité' : 'MLO and prior', ['RMLO', 'LMLO']),
-        fourViews,
-      ],
-    },
-    {
-      ...base,
-      id: PROTOCOL_ID,
-      name: french ? 'Mammographie' : 'Mammography',
-      numberOfPriorsReferenced: 0,
-      protocolMatchingRules: [isMammography],
-      stages: [fourViews, crossed],
-    },
-  ];
+  const compare = french ? 'et antériorité' : 'and prior';
+  const pair = (name, views) => stage(`${name} ${compare}`, 2, 2, [...current(views), ...prior(views)], 3);
+  return {
+    id: PROTOCOL_ID,
+    name: french ? 'Mammographie' : 'Mammography',
+    // The first stage that has its images is shown: with the prior when it was opened too, else the four views alone.
+    numberOfPriorsReferenced: 0,
+    hasUpdatedPriorsInformation: false,
+    toolGroupIds: ['default'],
+    protocolMatchingRules: [
+      { id: 'mammography', weight: 500, attribute: 'ModalitiesInStudy', constraint: { contains: 'MG' }, required: true },
+    ],
+    displaySetSelectors: Object.fromEntries(
+      VIEWS.flatMap(view => [
+        [view, selector(view, 0)],
+        [`${view}Prior`, selector(view, 1)],
+      ])
+    ),
+    stages: [
+      stage(`${french ? '4 vues' : '4 views'} ${compare}`, 2, 4, [...current(VIEWS), ...prior(VIEWS)], 5),
+      stage(french ? '4 vues' : '4 views', 1, 4, current(VIEWS), 1),
+      stage('2 × 2', 2, 2, current(VIEWS), 1),
+      pair('CC', ['RCC', 'LCC']),
+      pair('MLO', ['RMLO', 'LMLO']),
+    ],
+  };
 }

@@ -1,16 +1,15 @@
 // Mammograms side by side are compared at one scale: the same number of millimetres per screen pixel in every viewport of the layout.
 // OHIF fits each image to its own viewport; we take the largest field and give every viewport the scale that it needs.
-import { breastView, chestWallOf } from './mammography.js';
+import { breastView, chestWallOf, PROTOCOL_ID } from './mammography.js';
 
 const SETTLE_MS = 200;
-const PROTOCOLS = 'archipel.mammography';
 
 export function keepSameScale({ viewportGridService, cornerstoneViewportService, hangingProtocolService, displaySetService }) {
   let timer;
   let lastLayout = '';
 
   const apply = () => {
-    if (!hangingProtocolService.getActiveProtocol()?.protocol?.id?.startsWith(PROTOCOLS)) return;
+    if (hangingProtocolService.getActiveProtocol()?.protocol?.id !== PROTOCOL_ID) return;
     const shown = mammograms(viewportGridService, cornerstoneViewportService, displaySetService);
     const layout = shown.map(({ viewport, fitted }) => `${viewport.id}:${viewport.getCurrentImageId?.()}:${fitted.toFixed(4)}`).join('|');
     // A person's zoom stays: only another layout, image or canvas size is scaled again.
