@@ -1,0 +1,135 @@
+"""Devices: the DICOM peers that we know, within the reach of who manages them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+
+from archipel import directory, sharing
+from archipel.directory import Device
+from archipel.kit.database import Tx
+from archipel.kit.errors import Conflict, NotFound
+from archipel.web.errors import DoorRoute
+from archipel.web.parts import Call, needs
+from archipel.web.words import Body, Listed, Text, Word, whole
+
+router = APIRouter(route_class=DoorRoute, tags=["directory"])
+DeviceManager = Annotated[Call, needs("device.manage")]
+AeTitle = Annotated[Word, Path(description="AE title.")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class NewDevice(Body):
+    """A DICOM peer; without ``site_id`` it belongs to the site of who adds it."""
+
+    aet: Annotated[Word, Field(max_length=16)]
+    host: Text
+    port: Port
+    site_id: Word | None = None
+    description: Text | None = None
+    tls: bool = False
+    active: bool = True
+
+
+class DeviceChanges(Body):
+    """What to change; the rest stays."""
+
+    host: Text | None = None
+    port: Port | None = None
+    site_id: Word | None = None
+    description: Text | None = None
+    active: bool | None = None
+    tls: bool | None = None
+
+
+class DeviceAnswer(BaseModel):
+    """A DICOM peer."""
+
+    aet: str
+    host: str
+    port: int
+    site_id: str
+    description: str | None
+    active: bool
+    tls: bool
+
+
+class EchoAnswer(BaseModel):
+    """Whether the device answered a C-ECHO; else why, as a code and in words."""
+
+    ok: bool
+    reason: str | None
+    public: str
+    took_ms: int
+
+
+@router.get("/devices", summary="List devices")
+def list_devices(call: DeviceManager) -> Listed[DeviceAnswer]:
+    """The devices of the sites that the account manages, by AE title."""
+    with call.database.read() as tx:
+        visible = sharing.visible_site_ids(tx, call.actor)
+        return whole([_answer(device) for device in directory.devices(tx) if device.site_id in visible])
+
+
+@router.post("/devices", status_code=201, summary="Add a device")
+def add_device(body: NewDevice, call: DeviceManager) -> DeviceAnswer:
+    """Make a DICOM peer known."""
+    site_id = body.site_id or call.actor.site_id
+    device = Device(body.aet, body.host, body.port, site_id, body.description or "", body.tls, body.active)
+
+    def act(tx: Tx) -> Device:
+        sharing.reaches_site(tx, call.actor, site_id)
+        if any(known.ae_title == body.aet for known in directory.devices(tx)):
+            raise Conflict(f"There is a device {body.aet} already.", code="device-exists", field="aet")
+        return directory.add_device(tx, call.actor, device)
+
+    return _answer(call.database.transact(act))
+
+
+@router.patch("/devices/{aet:path}", summary="Change a device")
+def change_device(aet: AeTitle, body: DeviceChanges, call: DeviceManager) -> DeviceAnswer:
+    """Change where a device is, what it belongs to, or whether it may talk to us."""
+    changes = body.changes(clearable=("description",))
+
+    def act(tx: Tx) -> Device:
+        _reachable(tx, call, aet)
+        sharing.reaches_site(tx, call.actor, changes.get("site_id", call.actor.site_id))
+        return directory.change_device(tx, call.actor, aet, **changes)
+
+    return _answer(call.database.transact(act))
+
+
+@router.delete("/devices/{aet:path}", status_code=204, summary="Remove a device")
+def remove_device(aet: AeTitle, call: DeviceManager) -> None:
+    """Forget a device; what it sent stays."""
+
+    def act(tx: Tx) -> None:
+        directory.remove_device(tx, call.actor, _reachable(tx, call, aet).ae_title)
+
+    call.database.transact(act)
+
+
+@router.post("/devices/{aet:path}/echo", summary="Call a device")
+def echo_device(aet: AeTitle, call: DeviceManager) -> EchoAnswer:
+    """Send a C-ECHO to a device and say what came back."""
+    with call.database.read() as tx:
+        device = _reachable(tx, call, aet)
+    result = call.parts.echo(device)
+    return EchoAnswer(ok=result.ok, reason=result.reason or None, public=result.public, took_ms=result.took_ms)
+
+
+def _reachable(tx: Tx, call: Call, aet: str) -> Device:
+    """The device, if the actor manages its site; another site's device is not there for him."""
+    device = directory.device_named(tx, aet)
+    if device.site_id not in sharing.visible_site_ids(tx, call.actor):
+        raise NotFound(f"There is no device {aet.strip()}.", code="no-device", field="aet")
+    return device
+
+
+def _answer(device: Device) -> DeviceAnswer:
+    return DeviceAnswer(
+        aet=device.ae_title, host=device.host, port=device.port, site_id=device.site_id, description=device.description or None,
+        active=device.active, tls=device.tls,
+    )  # fmt: skip

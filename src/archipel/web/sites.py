@@ -1,0 +1,81 @@
+"""Sites: those that an account may see, and their administration."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from archipel import directory, sharing
+from archipel.directory import Site
+from archipel.web.errors import DoorRoute
+from archipel.web.parts import Call, Reader, needs
+from archipel.web.words import Body, Listed, Text, Word, whole
+
+router = APIRouter(route_class=DoorRoute, tags=["directory"])
+SiteManager = Annotated[Call, needs("site.manage")]
+Kind = Literal["hospital", "practice", "screening_centre", "other"]
+
+
+class NewSite(Body):
+    """A site that joins."""
+
+    id: Word
+    name: Text
+    kind: Kind = "hospital"
+    issuer: Text | None = None
+    services: Annotated[list[Word], Field(max_length=20, default_factory=lambda: ["archive"])]
+
+
+class SiteChanges(Body):
+    """What to change; the rest stays."""
+
+    name: Text | None = None
+    kind: Kind | None = None
+    issuer: Text | None = None
+    services: Annotated[list[Word], Field(max_length=20)] | None = None
+    active: bool | None = None
+
+
+class SiteAnswer(BaseModel):
+    """A site. ``issuer`` is the assigning authority of Patient IDs that come without one."""
+
+    id: str
+    name: str
+    kind: str
+    issuer: str | None
+    services: list[str]
+    active: bool
+    demo: bool
+
+
+@router.get("/sites", summary="List sites")
+def list_sites(call: Reader) -> Listed[SiteAnswer]:
+    """The sites that the account may see, by name."""
+    with call.database.read() as tx:
+        visible = sharing.visible_site_ids(tx, call.actor)
+        return whole([_answer(site) for site in directory.sites(tx) if site.id in visible])
+
+
+@router.post("/sites", status_code=201, summary="Add a site")
+def add_site(body: NewSite, call: SiteManager) -> SiteAnswer:
+    """Let a site join."""
+    site = Site(body.id, body.name, body.kind, body.issuer or "", tuple(dict.fromkeys(body.services)))
+    return _answer(call.database.transact(lambda tx: directory.add_site(tx, call.actor, site)))
+
+
+@router.patch("/sites/{site_id}", summary="Change a site")
+def change_site(site_id: Word, body: SiteChanges, call: SiteManager) -> SiteAnswer:
+    """Change a site's name, kind, issuer, services or activity."""
+    changes = body.changes(clearable=("issuer",))
+    if "services" in changes:
+        changes["services"] = tuple(dict.fromkeys(changes["services"]))
+    return _answer(call.database.transact(lambda tx: directory.change_site(tx, call.actor, site_id, **changes)))
+
+
+def _answer(site: Site) -> SiteAnswer:
+    return SiteAnswer(
+        id=site.id, name=site.name, kind=site.kind, issuer=site.issuer or None, services=list(site.services), active=site.active,
+        demo=site.demo,
+    )  # fmt: skip

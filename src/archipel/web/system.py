@@ -1,0 +1,221 @@
+"""The system page: doors, associations, feed, jobs, disk, counts; parked changes; the training region's reset."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from archipel import __version__, audit
+from archipel.kit import feed, jobs
+from archipel.kit.errors import Conflict, NotFound
+from archipel.web.errors import DoorRoute
+from archipel.web.gathered import Counts
+from archipel.web.parts import Call, Parts, needs
+from archipel.web.words import Listed, whole
+
+router = APIRouter(route_class=DoorRoute, tags=["system"])
+SystemReader = Annotated[Call, needs("system.read")]
+SystemOperator = Annotated[Call, needs("system.operate")]
+ParkedId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+_resetting = threading.Lock()
+
+
+class Door(BaseModel):
+    """Where the platform listens."""
+
+    name: str
+    address: str
+    listening: bool
+
+
+class AssociationAnswer(BaseModel):
+    """An open DICOM association."""
+
+    id: str
+    calling_aet: str
+    address: str
+    since: datetime
+    received_count: int
+    sent_count: int
+    bytes: int
+
+
+class FollowerAnswer(BaseModel):
+    """How far a follower is: ``lag`` counts changes that it has not read."""
+
+    name: str
+    position: int
+    lag: int
+    parked: int
+
+
+class FeedAnswer(BaseModel):
+    """The feed of changes."""
+
+    position: int
+    followers: list[FollowerAnswer]
+
+
+class JobCounts(BaseModel):
+    """Jobs by state."""
+
+    waiting: int
+    running: int
+    failed: int
+
+
+class Disk(BaseModel):
+    """Room on the data folder's disk and what takes it; figures that take long to gather may be minutes old, -1 before the first."""
+
+    data_total_bytes: int
+    data_free_bytes: int
+    blobs_bytes: int
+    database_bytes: int
+
+
+class SystemAnswer(BaseModel):
+    """The state of the platform."""
+
+    version: str
+    started_at: datetime
+    database: str
+    blobs: str
+    doors: list[Door]
+    associations: list[AssociationAnswer]
+    feed: FeedAnswer
+    jobs: JobCounts
+    disk: Disk
+    counts: Counts
+
+
+class ParkedAnswer(BaseModel):
+    """A change that a follower could not take; it is tried again by itself, too."""
+
+    id: str
+    follower: str
+    position: int
+    kind: str
+    error: str
+    attempts: int
+    parked_at: datetime
+    retry_at: datetime
+
+
+class RetryAnswer(BaseModel):
+    """Whether the change was taken this time."""
+
+    succeeded: bool
+
+
+class JobAnswer(BaseModel):
+    """A job that is waiting, running, done or failed."""
+
+    id: str
+    name: str
+    state: str
+    attempts: int
+    attempts_max: int
+    run_at: datetime
+    created_at: datetime
+    ended_at: datetime | None
+    error: str
+
+
+class Reset(BaseModel):
+    """The reset has begun."""
+
+    started: bool = True
+
+
+@router.get("/system", summary="The state of the platform")
+def read_system(call: SystemReader) -> SystemAnswer:
+    """Doors, associations, feed, jobs, disk and counts."""
+    parts = call.parts
+    with call.database.read() as tx:
+        position, states, job_counts = feed.position(tx), feed.status(tx, parts.followers), jobs.counts(tx)
+    disk = shutil.disk_usage(parts.settings.data)
+    return SystemAnswer(
+        version=__version__,
+        started_at=parts.started_at,
+        database=call.database.dialect,
+        blobs=parts.settings.blobs_url.split("://")[0].split("+")[0],
+        doors=_doors(parts),
+        associations=[_association(one) for one in parts.dimse.associations()] if parts.dimse else [],
+        feed=FeedAnswer(position=position, followers=[FollowerAnswer(**state) for state in states]),
+        jobs=JobCounts(**{name: job_counts[name] for name in ("waiting", "running", "failed")}),
+        disk=Disk(
+            data_total_bytes=disk.total, data_free_bytes=disk.free, blobs_bytes=parts.gathered["blobs"].value(),
+            database_bytes=call.database.size_bytes(),
+        ),
+        counts=parts.gathered["counts"].value(),
+    )  # fmt: skip
+
+
+@router.get("/system/parked", summary="Parked changes")
+def list_parked(call: SystemReader) -> Listed[ParkedAnswer]:
+    """Changes that a follower could not take, oldest first."""
+    with call.database.read() as tx:
+        return whole([ParkedAnswer(**{**row, "kind": row["name"]}) for row in feed.parked_changes(tx)])
+
+
+@router.post("/system/parked/{parked_id}/retry", summary="Try a parked change again")
+def retry_parked(parked_id: ParkedId, call: SystemOperator) -> RetryAnswer:
+    """Let the follower try now."""
+    with call.database.read() as tx:
+        found = [row for row in feed.parked_changes(tx) if row["id"] == parked_id]
+    if not found:
+        raise NotFound("There is no such parked change.", code="no-parked-change", field="parked_id")
+    follower = feed.follower_named(call.parts.followers, found[0]["follower"])
+    taken = feed.retry_parked(call.database, follower, parked_id)
+    with call.database.write() as tx:
+        audit.record(tx, call.actor, "system.retry_parked", object_id=parked_id, succeeded=bool(taken))
+    return RetryAnswer(succeeded=bool(taken))
+
+
+@router.get("/system/jobs", summary="Recent jobs")
+def list_jobs(call: SystemReader) -> Listed[JobAnswer]:
+    """The hundred newest jobs."""
+    with call.database.read() as tx:
+        return whole([JobAnswer(**row) for row in jobs.recent(tx)])
+
+
+@router.post("/demo/reset", status_code=202, summary="Reset the training region")
+def reset_demo(call: Annotated[Call, needs("demo.reset")]) -> Reset:
+    """Bring the training region back to how it was made; only where there is one."""
+    reset = call.parts.demo_reset
+    if reset is None:
+        raise NotFound("This platform has no training region.", code="no-demo")
+    if not _resetting.acquire(blocking=False):
+        raise Conflict("The training region is being reset already.", code="reset-under-way")
+    with call.database.write() as tx:
+        audit.record(tx, call.actor, "demo.reset")
+    threading.Thread(target=_reset, args=(reset,), name="demo-reset", daemon=True).start()
+    return Reset()
+
+
+def _reset(reset: Callable[[], None]) -> None:
+    try:
+        reset()
+    finally:
+        _resetting.release()
+
+
+def _doors(parts: Parts) -> list[Door]:
+    http, dicom = parts.settings.http, parts.settings.dicom
+    doors = [Door(name="http", address=http.public_url or f"http://{http.host}:{http.port}", listening=True)]
+    ports = list(parts.dimse.ports) if parts.dimse else []
+    names: Sequence[tuple[str, int]] = [("dicom", dicom.port)] + ([("dicom-tls", dicom.tls_port)] if dicom.tls_port >= 0 else [])
+    for index, (name, wanted) in enumerate(names):
+        port = ports[index] if index < len(ports) else wanted
+        doors.append(Door(name=name, address=f"{dicom.host}:{port}", listening=index < len(ports)))
+    return doors
+
+
+def _association(one: Any) -> AssociationAnswer:
+    return AssociationAnswer(**{name: getattr(one, name) for name in AssociationAnswer.model_fields})

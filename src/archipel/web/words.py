@@ -1,0 +1,111 @@
+"""Types of the API's inputs and small translations between the wire and DICOM."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Path
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydicom import uid as standard
+
+from archipel.kit.errors import Invalid
+
+T = TypeVar("T")
+OFFSET_MAX = 1 << 40
+_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)")
+_TIME = re.compile(r"(\d\d)(\d\d)?(\d\d)?(?:\.\d*)?")
+
+
+def _printable(text: str) -> str:
+    if any((ord(c) < 32 and c not in "\t\r\n") or c == "\x7f" for c in text):
+        raise ValueError("holds control characters")
+    return text
+
+
+Text = Annotated[str, StringConstraints(max_length=200), AfterValidator(_printable)]
+LongText = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_printable)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_printable)]
+Uid = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64)]
+StudyPath = Annotated[Uid, Path(description="Study Instance UID.")]
+SeriesPath = Annotated[Uid, Path(description="Series Instance UID.")]
+
+
+class Body(BaseModel):
+    """The body of a request; a field that we do not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    def changes(self, *, clearable: Sequence[str] = ()) -> dict[str, Any]:
+        """What was sent. Null clears a text that may be empty and leaves any other field as it is."""
+        given = self.model_dump(exclude_unset=True)
+        return {k: "" if v is None else v for k, v in given.items() if v is not None or k in clearable}
+
+
+class Listed(BaseModel, Generic[T]):
+    """One page of a list; ``next_cursor`` is null on the last one."""
+
+    items: list[T]
+    total: int
+    next_cursor: str | None = None
+
+
+def whole(items: Sequence[T]) -> Listed[T]:
+    """A list that fits one page."""
+    return Listed(items=list(items), total=len(items))
+
+
+def cursor_of(offset: int) -> str:
+    """A place in a list as an opaque word."""
+    return base64.urlsafe_b64encode(b"o" + str(offset).encode()).decode().rstrip("=")
+
+
+def offset_of(cursor: str) -> int:
+    """The inverse of :func:`cursor_of`; 0 for an empty cursor, Invalid for one that is not ours."""
+    if not cursor:
+        return 0
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        offset = int(text[1:]) if text[:1] == "o" and text[1:].isdigit() else -1
+    except ValueError:
+        offset = -1
+    if not 0 <= offset <= OFFSET_MAX:
+        raise Invalid("This cursor is not one that the platform gave.", code="cursor", field="cursor")
+    return offset
+
+
+def iso_date(value: str) -> str | None:
+    """A DICOM date as ISO 8601; None when there is none or it is none."""
+    found = _DATE.fullmatch(value)
+    try:
+        return date(*map(int, found.groups())).isoformat() if found else None
+    except ValueError:
+        return None
+
+
+def iso_time(value: str) -> str | None:
+    """A DICOM time as ``hh:mm:ss``; None when there is none or it is none."""
+    found = _TIME.fullmatch(value)
+    if not found:
+        return None
+    parts = [int(p or 0) for p in found.groups()]
+    return "{:02}:{:02}:{:02}".format(*parts) if parts[0] < 24 and parts[1] < 60 and parts[2] < 61 else None
+
+
+def or_none(text: str) -> str | None:
+    """The text, or None when it is empty."""
+    return text or None
+
+
+def alphabetic(name: str) -> str:
+    """The alphabetic group of a person name."""
+    return name.split("=")[0]
+
+
+def uid_name(uid: str) -> str:
+    """The standard's name of a UID, or the UID itself."""
+    name = str(standard.UID(uid).name)
+    return name.removesuffix(" Storage") if name != uid else uid
