@@ -99,7 +99,7 @@ def make(row: dict[str, Any], bulk: dict[str, Bulk], spool: Spool, source: Sourc
     """One instance as a dataset on its way to the archive, or why it cannot be made."""
     spooled = spool.new()
     try:
-        row = {name: element for name, element in row.items() if isinstance(name, str)}
+        row = {name: _decided(element) for name, element in row.items()}
         pixels = row.get(PIXEL_DATA)
         uri = pixels.get("BulkDataURI") if isinstance(pixels, dict) else None
         found = bulk.get(uri) if isinstance(uri, str) else None
@@ -147,6 +147,13 @@ def _encapsulate(found: Bulk, spooled: Spooled) -> None:
         while chunk := file.read(COPY_BYTES):
             spooled.write(chunk)
     spooled.write(b"\0" * (length % 2) + b"\xfe\xff\xdd\xe0\0\0\0\0")
+
+
+def _decided(element: Any) -> Any:
+    """An element whose writer left the VR open ("OB or OW", as pydicom does) without it: the dictionary decides."""
+    if isinstance(element, dict) and " or " in str(element.get("vr")):
+        return {name: value for name, value in element.items() if name != "vr"}
+    return element
 
 
 def _alternatives(syntax: str) -> tuple[str, ...]:
