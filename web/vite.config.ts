@@ -1,6 +1,6 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
-import { mockRegion } from "./dev/mock";
+import { mockRegion } from "./dev/mock.ts";
 
 /** The running platform that `npm run dev` talks to; `npm run mock` needs none. */
 const PLATFORM = process.env.ARCHIPEL_URL ?? "http://127.0.0.1:8042";

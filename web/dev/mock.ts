@@ -2,8 +2,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Connect, Plugin } from "vite";
 import type { Account, Conflict, Exam, Permission, Series } from "../src/api/types";
-import { accounts, devices, instancesOf, makeConflicts, makeExam, makeExams, type StoredExam, sites } from "./data";
-import { metadata, preview } from "./dicom";
+import { accounts, devices, instancesOf, makeConflicts, makeExam, makeExams, type StoredExam, sites } from "./data.ts";
+import { metadata, preview } from "./dicom.ts";
 
 /** As the platform serves the app: nothing but its own files, styles from the component library excepted. */
 const POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:";

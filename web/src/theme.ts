@@ -63,7 +63,13 @@ export const theme = createTheme({
     Textarea: { defaultProps: { size: "sm" } },
     NumberInput: { defaultProps: { size: "sm" } },
     Tooltip: { defaultProps: { openDelay: 350, withArrow: true, events: { hover: true, focus: true, touch: false } } },
-    Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.45, blur: 1 } } },
+    Modal: {
+      defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.45, blur: 1 } },
+      styles: { title: { fontSize: 16, fontWeight: 650 } },
+    },
+    Checkbox: { styles: { label: { paddingInlineStart: 7 } } },
+    Radio: { styles: { label: { paddingInlineStart: 8 } } },
+    Switch: { styles: { label: { paddingInlineStart: 8 } } },
     Loader: { defaultProps: { type: "oval" } },
   },
 });

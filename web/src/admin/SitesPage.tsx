@@ -116,7 +116,7 @@ function Services({ site }: { site: Site }) {
     await run(() => changeSite(site.id, { services }).catch(notifyError));
   };
   return (
-    <Group gap="4px 14px">
+    <div style={{ display: "grid", gridTemplateColumns: "repeat(auto-fill, minmax(120px, 1fr))", gap: "9px 8px" }}>
       {[...new Set([...SERVICES, ...site.services])].map((code) => (
         <Checkbox
           key={code}
@@ -128,7 +128,7 @@ function Services({ site }: { site: Site }) {
           onChange={() => void toggle(code)}
         />
       ))}
-    </Group>
+    </div>
   );
 }
 
@@ -141,7 +141,7 @@ function useSiteColumns(onEdit: (site: Site) => void): Column<Site>[] {
       header: t("sites.name"),
       cell: (site) => (
         <>
-          <b style={{ fontWeight: 600 }}>{site.name}</b>
+          <b style={{ fontWeight: 600, whiteSpace: "nowrap" }}>{site.name}</b>
           <br />
           <span className="mono" style={{ color: "var(--mantine-color-dimmed)" }}>
             {site.id}
@@ -151,7 +151,7 @@ function useSiteColumns(onEdit: (site: Site) => void): Column<Site>[] {
     },
     { key: "kind", header: t("sites.kind"), cell: (site) => kindName(site.kind, t) },
     { key: "issuer", header: t("sites.issuer"), cell: (site) => <span className="mono">{site.issuer}</span> },
-    { key: "services", header: t("sites.services"), cell: (site) => <Services site={site} /> },
+    { key: "services", header: t("sites.services"), width: "45%", cell: (site) => <Services site={site} /> },
     {
       key: "state",
       header: t("common.state"),

@@ -30,7 +30,7 @@ function Decided({ conflict }: { conflict: Conflict }) {
 export function Resolution({ conflict, onDone }: { conflict: Conflict; onDone: () => void }) {
   const { t } = useTranslation();
   const client = useQueryClient();
-  const [action, setAction] = useState("");
+  const [action, setAction] = useState(conflict.actions.length === 1 ? (conflict.actions[0] ?? "") : "");
   const [comment, setComment] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);

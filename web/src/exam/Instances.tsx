@@ -35,7 +35,7 @@ function useColumns(
       end: true,
       cell: (one) => <span className="num">{one.number ?? "–"}</span>,
     },
-    { key: "type", header: t("exam.instances.type"), cell: (one) => one.sop_class },
+    { key: "type", header: t("exam.instances.type"), cell: (one) => one.sop_class.replace(/ Storage$/, "") },
     { key: "syntax", header: t("exam.instances.syntax"), cell: (one) => syntaxName(one.transfer_syntax) },
     {
       key: "frames",

@@ -13,7 +13,7 @@ import { DataTable } from "../ui/DataTable";
 import { usePageTitle } from "../ui/Page";
 import { Pager } from "../ui/Pager";
 import { Empty, Failed, Loading } from "../ui/states";
-import { examColumnsFor } from "./columns";
+import { examColumnsFor, type Room } from "./columns";
 import style from "./exams.module.css";
 import { Filters } from "./Filters";
 import { rememberList } from "./lastList";
@@ -76,6 +76,12 @@ function LiveState({ open }: { open: boolean }) {
   );
 }
 
+function useRoom(): Room {
+  const normal = useMediaQuery("(min-width: 1200px)", true, { getInitialValueInEffect: false });
+  const wide = useMediaQuery("(min-width: 1600px)", false, { getInitialValueInEffect: false });
+  return wide ? "wide" : normal ? "normal" : "narrow";
+}
+
 function useExamList() {
   const [params, setParams] = useSearchParams();
   const [limit, setLimit] = useLocalStorage({ key: "archipel.rows", defaultValue: 50, getInitialValueInEffect: false });
@@ -95,14 +101,14 @@ function useExamList() {
 export function ExamListPage() {
   const { t, i18n } = useTranslation();
   const navigate = useNavigate();
-  const roomy = useMediaQuery("(min-width: 1280px)", true, { getInitialValueInEffect: false });
+  const room = useRoom();
   const { state, query, list, change, clear, cursors, go, limit, setLimit } = useExamList();
   const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
   usePageTitle(t("exams.title"));
   const rows = list.data?.items ?? [];
   const shown = useMemo(() => new Set(list.data?.items.map((exam) => exam.study_uid)), [list.data]);
   const live = useLive(query, shown);
-  const columns = useMemo(() => examColumnsFor(t, i18n.language, roomy), [t, i18n.language, roomy]);
+  const columns = useMemo(() => examColumnsFor(t, i18n.language, room), [t, i18n.language, room]);
   const total = list.data?.total ?? 0;
 
   const showArrived = () => {
@@ -151,6 +157,8 @@ export function ExamListPage() {
           <>
             <DataTable
               className={style.table}
+              fixed
+              minWidth={880}
               label={t("exams.tableLabel")}
               columns={columns}
               rows={rows.map((exam) => ({

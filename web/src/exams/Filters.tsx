@@ -129,7 +129,7 @@ function PeriodFilter({
   };
   return (
     <Select
-      w={150}
+      w={144}
       aria-label={t("exams.period")}
       placeholder={t("exams.anyDate")}
       clearable
@@ -220,7 +220,7 @@ export function Filters({ state, onChange, onClear }: Props) {
         />
         {sites.length > 1 && (
           <Select
-            w={180}
+            w={156}
             aria-label={t("exams.site")}
             placeholder={t("exams.allSites")}
             clearable

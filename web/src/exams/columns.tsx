@@ -22,7 +22,10 @@ export const sexText = (sex: string | null, t: TFunction): string =>
 /** `DUPONT Jeanne`, or a word when the images came without a name. */
 export const nameOf = (exam: Exam, t: TFunction): string => personName(exam.patient.name) || t("exams.unnamed");
 
-function patientColumns(t: TFunction, language: string): Column<Exam>[] {
+/** How much room there is: at 1024 px the issuer gives way, at 1600 px the time of arrival joins. */
+export type Room = "narrow" | "normal" | "wide";
+
+function patientColumns(t: TFunction, language: string, room: Room): Column<Exam>[] {
   return [
     {
       key: "flags",
@@ -43,38 +46,56 @@ function patientColumns(t: TFunction, language: string): Column<Exam>[] {
     },
     {
       key: "birth",
-      header: t("exams.column.birth"),
-      width: 140,
+      header: `${t("exams.column.sex")}, ${t("exams.column.birth").toLowerCase()}`,
+      width: room === "narrow" ? 150 : 164,
       cell: (exam) => (
-        <span className="num" style={{ whiteSpace: "nowrap" }}>
+        <span className={`num ${style.line}`}>
+          <span className={style.sex}>{sexText(exam.patient.sex, t)}</span>
           {day(exam.patient.birth_date, language)}{" "}
           <span className={style.soft}>{ageText(exam.patient.birth_date, new Date(), t)}</span>
         </span>
       ),
     },
-    { key: "sex", header: t("exams.column.sex"), width: 44, tight: true, cell: (exam) => sexText(exam.patient.sex, t) },
     {
       key: "id",
       header: t("exams.column.id"),
-      width: 150,
+      width: room === "narrow" ? 84 : 142,
       cell: (exam) => (
-        <span className={`num ${style.line}`} title={exam.patient.issuer ?? undefined}>
-          {exam.patient.id} <span className={style.soft}>{exam.patient.issuer}</span>
+        <span className={`num ${style.line}`} title={`${exam.patient.id} ${exam.patient.issuer ?? ""}`}>
+          {exam.patient.id}
+          {room !== "narrow" && <span className={style.soft}> {exam.patient.issuer}</span>}
         </span>
       ),
     },
   ];
 }
 
-function examColumns(t: TFunction, language: string, roomy: boolean): Column<Exam>[] {
+function imagesCell(exam: Exam, t: TFunction, language: string) {
+  const both = t("exams.seriesAndImages", { series: exam.series_count, images: exam.instance_count });
+  return (
+    <span className={`num ${style.line}`} title={both}>
+      <span aria-hidden>
+        <span className={style.soft}>{exam.series_count} /</span> {number(exam.instance_count, language)}
+      </span>
+      <span className="hidden-visually">{both}</span>
+    </span>
+  );
+}
+
+function examColumns(t: TFunction, language: string, room: Room): Column<Exam>[] {
+  const text = (value: string | null) => (
+    <span className={style.line} title={value ?? undefined}>
+      {value}
+    </span>
+  );
   const columns: Column<Exam>[] = [
     {
       key: "date",
       header: t("exams.column.date"),
       sort: "study_date",
-      width: 132,
+      width: room === "narrow" ? 130 : 142,
       cell: (exam) => (
-        <span className="num" style={{ whiteSpace: "nowrap" }}>
+        <span className={`num ${style.line}`}>
           {day(exam.study_date, language)} <span className={style.soft}>{clockTime(exam.study_time)}</span>
         </span>
       ),
@@ -82,82 +103,65 @@ function examColumns(t: TFunction, language: string, roomy: boolean): Column<Exa
     {
       key: "modality",
       header: t("exams.column.modality"),
-      width: 84,
+      width: room === "narrow" ? 70 : 78,
       tight: true,
-      cell: (exam) => <Modalities codes={exam.modalities} />,
+      cell: (exam) => <Modalities codes={exam.modalities} shown={2} />,
     },
     {
       key: "description",
       header: t("exams.column.description"),
-      cell: (exam) => (
-        <span className={style.line} style={{ maxWidth: roomy ? 260 : 190 }} title={exam.description ?? undefined}>
-          {exam.description}
-        </span>
-      ),
+      width: room === "narrow" ? 118 : undefined,
+      cell: (exam) => text(exam.description),
     },
     {
       key: "site",
       header: t("exams.column.site"),
-      cell: (exam) => (
-        <span className={style.line} style={{ maxWidth: 150 }} title={exam.site.name}>
-          {exam.site.name}
-        </span>
-      ),
+      width: room === "narrow" ? 92 : 122,
+      cell: (exam) => text(exam.site.name),
     },
     {
       key: "images",
       header: t("exams.column.images"),
-      width: 84,
+      width: room === "narrow" ? 70 : 80,
       end: true,
-      cell: (exam) => (
-        <span
-          className="num"
-          title={t("exams.seriesAndImages", { series: exam.series_count, images: exam.instance_count })}
-        >
-          <span className={style.soft}>{exam.series_count} /</span> {number(exam.instance_count, language)}
-        </span>
-      ),
+      cell: (exam) => imagesCell(exam, t, language),
     },
   ];
-  if (roomy)
+  if (room === "wide")
     columns.push({
       key: "received",
       header: t("exams.column.received"),
       sort: "received_at",
-      width: 128,
-      cell: (exam) => (
-        <span className={`num ${style.soft}`} style={{ whiteSpace: "nowrap" }}>
-          {instant(exam.received_at, language)}
-        </span>
-      ),
+      width: 136,
+      cell: (exam) => <span className={`num ${style.line} ${style.soft}`}>{instant(exam.received_at, language)}</span>,
     });
   return columns;
 }
 
-export function examColumnsFor(t: TFunction, language: string, roomy: boolean): Column<Exam>[] {
-  return [
-    ...patientColumns(t, language),
-    ...examColumns(t, language, roomy),
-    {
-      key: "viewer",
-      header: <span className="hidden-visually">{t("common.actions")}</span>,
-      width: 40,
-      tight: true,
-      cell: (exam) => (
-        <Tooltip label={`${t("exam.openViewer")} (${t("common.opensNewTab")})`}>
-          <ActionIcon
-            component="a"
-            href={viewerAddress(exam.study_uid)}
-            target="_blank"
-            rel="noopener"
-            variant="subtle"
-            size={24}
-            aria-label={`${t("exams.openViewer", { name: nameOf(exam, t) })} (${t("common.opensNewTab")})`}
-          >
-            <IconPhoto size={17} stroke={1.7} />
-          </ActionIcon>
-        </Tooltip>
-      ),
-    },
-  ];
+function viewerColumn(t: TFunction): Column<Exam> {
+  return {
+    key: "viewer",
+    header: <span className="hidden-visually">{t("common.actions")}</span>,
+    width: 38,
+    tight: true,
+    cell: (exam) => (
+      <Tooltip label={`${t("exam.openViewer")} (${t("common.opensNewTab")})`}>
+        <ActionIcon
+          component="a"
+          href={viewerAddress(exam.study_uid)}
+          target="_blank"
+          rel="noopener"
+          variant="subtle"
+          size={22}
+          aria-label={`${t("exams.openViewer", { name: nameOf(exam, t) })} (${t("common.opensNewTab")})`}
+        >
+          <IconPhoto size={17} stroke={1.7} />
+        </ActionIcon>
+      </Tooltip>
+    ),
+  };
+}
+
+export function examColumnsFor(t: TFunction, language: string, room: Room): Column<Exam>[] {
+  return [...patientColumns(t, language, room), ...examColumns(t, language, room), viewerColumn(t)];
 }

@@ -1,5 +1,6 @@
-import { Menu, SegmentedControl, Stack, Text, useMantineColorScheme } from "@mantine/core";
+import { Popover, SegmentedControl, Stack, Text, useMantineColorScheme } from "@mantine/core";
 import { IconKeyboard, IconLogout, IconPassword, IconUserCircle } from "@tabler/icons-react";
+import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useNavigate } from "react-router";
 import { saveLocale, signOut } from "../api/calls";
@@ -52,11 +53,32 @@ function Choices() {
   );
 }
 
+function Entry({
+  icon,
+  side,
+  onClick,
+  children,
+}: {
+  icon: ReactNode;
+  side?: ReactNode;
+  onClick: () => void;
+  children: ReactNode;
+}) {
+  return (
+    <button type="button" className={style.link} onClick={onClick}>
+      {icon}
+      <span style={{ flex: 1 }}>{children}</span>
+      {side}
+    </button>
+  );
+}
+
 export function AccountMenu({ narrow, onHelp }: { narrow: boolean; onHelp: () => void }) {
   const { t, i18n } = useTranslation();
   const navigate = useNavigate();
+  const [opened, setOpened] = useState(false);
   const { account, aet } = useSession();
-  const role = i18n.exists(`roles.${account.role}`) ? t(`roles.${account.role}` as never) : account.role;
+  const role = i18n.exists(`roles.${account.role}`) ? t(`roles.${account.role}`) : account.role;
   const leave = async () => {
     try {
       await signOut();
@@ -66,48 +88,49 @@ export function AccountMenu({ narrow, onHelp }: { narrow: boolean; onHelp: () =>
     end();
     navigate("/sign-in", { replace: true });
   };
+  const choose = (act: () => void) => () => {
+    setOpened(false);
+    act();
+  };
   return (
-    <Menu position="right-end" width={264} shadow="md" withinPortal>
-      <Menu.Target>
-        <button
-          type="button"
-          className={style.link}
-          aria-label={t("account.menu", { name: account.name })}
-          style={{ minHeight: 44 }}
-        >
+    <Popover opened={opened} onChange={setOpened} position="right-end" width={264} shadow="md" trapFocus returnFocus>
+      <Popover.Target>
+        <button type="button" className={style.link} style={{ minHeight: 44 }} onClick={() => setOpened(!opened)}>
           <IconUserCircle size={22} stroke={1.6} aria-hidden />
-          {!narrow && (
-            <span className={style.person}>
-              <span className="clip" style={{ display: "block", fontWeight: 600 }}>
-                {account.name}
-              </span>
-              <Text component="span" size="xs" c="dimmed" className="clip" display="block">
-                {role}
-              </Text>
+          <span className="hidden-visually">{t("account.menu")}</span>
+          <span className={narrow ? "hidden-visually" : style.person}>
+            <span className="clip" style={{ display: "block", fontWeight: 600 }}>
+              {account.name}
             </span>
-          )}
+            <Text component="span" size="xs" c="dimmed" className="clip" display="block">
+              {role}
+            </Text>
+          </span>
         </button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Label>
-          {account.name} · {role}
-        </Menu.Label>
+      </Popover.Target>
+      <Popover.Dropdown p={6} aria-label={t("account.menu")}>
+        <Text size="sm" fw={600} p="6px 10px 0">
+          {account.name}
+        </Text>
+        <Text size="xs" c="dimmed" p="0 10px 4px">
+          {role}
+        </Text>
         <Choices />
-        <Menu.Divider />
-        <Menu.Item leftSection={<IconKeyboard size={16} />} rightSection={<kbd>?</kbd>} onClick={onHelp}>
-          {t("account.help")}
-        </Menu.Item>
-        <Menu.Item leftSection={<IconPassword size={16} />} onClick={() => navigate("/password")}>
-          {t("account.changePassword")}
-        </Menu.Item>
-        <Menu.Item leftSection={<IconLogout size={16} />} onClick={leave}>
-          {t("account.signOut")}
-        </Menu.Item>
-        <Menu.Divider />
-        <Menu.Label>
+        <Stack gap={0}>
+          <Entry icon={<IconKeyboard size={17} aria-hidden />} side={<kbd aria-hidden>?</kbd>} onClick={choose(onHelp)}>
+            {t("account.help")}
+          </Entry>
+          <Entry icon={<IconPassword size={17} aria-hidden />} onClick={choose(() => navigate("/password"))}>
+            {t("account.changePassword")}
+          </Entry>
+          <Entry icon={<IconLogout size={17} aria-hidden />} onClick={choose(() => void leave())}>
+            {t("account.signOut")}
+          </Entry>
+        </Stack>
+        <Text size="xs" c="dimmed" p="8px 10px 4px">
           {t("account.dicomAddress")} <span className="mono">{aet}</span>
-        </Menu.Label>
-      </Menu.Dropdown>
-    </Menu>
+        </Text>
+      </Popover.Dropdown>
+    </Popover>
   );
 }

@@ -63,7 +63,7 @@ function DemoBanner() {
     notifyDone(t("app.demoResetDone"));
   };
   return (
-    <div className={style.banner} role="note">
+    <aside className={style.banner} aria-label={t("app.demoBanner")}>
       <IconSchool size={17} aria-hidden />
       {t("app.demoBanner")}
       {may("demo.reset") && (
@@ -80,7 +80,7 @@ function DemoBanner() {
         danger
         act={act}
       />
-    </div>
+    </aside>
   );
 }
 
@@ -97,9 +97,10 @@ function NavItem({ entry, narrow, count, countLabel, tone }: NavItemProps) {
   const name = t(`nav.${entry.name}`);
   return (
     <Tooltip label={name} position="right" disabled={!narrow} openDelay={0}>
-      <NavLink to={entry.to} className={style.link} aria-label={countLabel ? `${name}, ${countLabel}` : name}>
+      <NavLink to={entry.to} className={style.link}>
         {entry.icon}
-        {!narrow && <span className="clip">{name}</span>}
+        <span className={narrow ? "hidden-visually" : "clip"}>{name}</span>
+        {countLabel && <span className="hidden-visually">, {countLabel}</span>}
         {count ? (
           <span className={style.count} data-tone={tone} aria-hidden>
             {count > 999 ? "999+" : count}

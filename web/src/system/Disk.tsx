@@ -43,7 +43,7 @@ export function Disk({ disk, database, blobs }: { disk: SystemState["disk"]; dat
           ))}
         </Group>
         <Text size="xs" c="dimmed" mt={8}>
-          {t("system.database")}: {database} · {t("system.blobs")}: {blobs}
+          {t("system.storedIn", { database, blobs })}
         </Text>
         {disk.data_free_bytes / total < LOW && (
           <Alert color="orange" variant="light" mt="sm" p="xs">

@@ -31,6 +31,8 @@ interface Props<Row> {
   sort?: string;
   onSort?: (sort: string) => void;
   fading?: boolean;
+  /** Columns keep their width and the rest share what is left: nothing jumps from page to page. */
+  fixed?: boolean;
   minWidth?: number;
   maxHeight?: number | string;
   className?: string;
@@ -109,7 +111,10 @@ export function DataTable<Row>(props: Props<Row>) {
       className={`${style.scroll} ${props.className ?? ""}`}
       style={{ maxHeight }}
     >
-      <table className={`${style.table} ${fading ? style.fading : ""}`} style={{ minWidth }}>
+      <table
+        className={`${style.table} ${fading ? style.fading : ""}`}
+        style={{ minWidth, tableLayout: props.fixed ? "fixed" : undefined }}
+      >
         <thead>
           <tr>
             {columns.map((column) => (

@@ -22,7 +22,11 @@ export function FilterMenu({ label, all, options, value, onChange }: Props) {
           px={10}
           rightSection={<IconChevronDown size={14} aria-hidden />}
           aria-label={`${label}: ${value.length ? value.join(", ") : all}`}
-          style={value.length ? { borderColor: "var(--app-accent)", background: "var(--app-selected)" } : undefined}
+          style={
+            value.length
+              ? { borderColor: "var(--app-accent)", background: "var(--app-selected)" }
+              : { color: "var(--mantine-color-placeholder)" }
+          }
         >
           {value.length ? value.slice(0, 3).join(", ") + (value.length > 3 ? ` +${value.length - 3}` : "") : all}
         </Button>

@@ -27,14 +27,13 @@ export function Modality({ code }: { code: string }) {
   return <span className={`${style.tag} ${style.modality} ${style[TONE_OF_MODALITY[code] ?? "quiet"]}`}>{code}</span>;
 }
 
-const SHOWN = 3;
-
-/** At most three badges; the rest is counted and named in a tooltip. */
-export function Modalities({ codes }: { codes: string[] }) {
-  const rest = codes.slice(SHOWN);
+/** At most `shown` badges; the rest is counted and named in a tooltip. */
+export function Modalities({ codes, shown = 4 }: { codes: string[]; shown?: number }) {
+  const fit = codes.length > shown ? shown - 1 : shown;
+  const rest = codes.slice(fit);
   return (
     <span style={{ display: "inline-flex", gap: 3 }}>
-      {codes.slice(0, SHOWN).map((code) => (
+      {codes.slice(0, fit).map((code) => (
         <Modality key={code} code={code} />
       ))}
       {rest.length > 0 && (

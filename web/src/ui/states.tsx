@@ -8,14 +8,24 @@ import { ApiError } from "../api/calls";
 import type { Permission } from "../api/types";
 import { sentenceOf, technicalDetails } from "./errors";
 
-function Notice({ icon, title, children }: { icon: ReactNode; title: string; children?: ReactNode }) {
+interface NoticeProps {
+  icon: ReactNode;
+  title: string;
+  /** It stands for the whole page. */
+  whole?: boolean;
+  children?: ReactNode;
+}
+
+function Notice({ icon, title, whole, children }: NoticeProps) {
   return (
     <Center p="xl" mih={200} h="100%">
       <Stack align="center" gap={8} maw={440} ta="center">
         <span style={{ color: "var(--mantine-color-dimmed)" }} aria-hidden>
           {icon}
         </span>
-        <Title order={2}>{title}</Title>
+        <Title order={whole ? 1 : 2} size="h2">
+          {title}
+        </Title>
         {children}
       </Stack>
     </Center>
@@ -72,7 +82,7 @@ export function Failed({ error, onRetry }: { error: unknown; onRetry?: () => voi
 export function NoRights({ permission }: { permission?: Permission }) {
   const { t } = useTranslation();
   return (
-    <Notice icon={<IconLock size={36} stroke={1.4} />} title={t("states.noRightsTitle")}>
+    <Notice icon={<IconLock size={36} stroke={1.4} />} title={t("states.noRightsTitle")} whole>
       {permission && <Text c="dimmed">{t("states.noRightsText", { permission: t(`permissions.${permission}`) })}</Text>}
     </Notice>
   );
@@ -81,7 +91,7 @@ export function NoRights({ permission }: { permission?: Permission }) {
 export function NotThere() {
   const { t } = useTranslation();
   return (
-    <Notice icon={<IconMapSearch size={36} stroke={1.4} />} title={t("states.notFoundTitle")}>
+    <Notice icon={<IconMapSearch size={36} stroke={1.4} />} title={t("states.notFoundTitle")} whole>
       <Text c="dimmed">{t("states.notFoundText")}</Text>
       <Button component={Link} to="/exams" mt={6} variant="default">
         {t("states.toExams")}

@@ -67,7 +67,7 @@ function Reason({ upload }: { upload: Upload }) {
           ))}
         </details>
       ) : (
-        <span>{help}</span>
+        help && <span>{help}</span>
       )}
       {study && (
         <Anchor component={Link} to={`/exams/${study}`} size="sm" style={{ whiteSpace: "nowrap" }}>
