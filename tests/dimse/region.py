@@ -10,6 +10,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from archipel import archive, dimse, directory, migrations
 from archipel.kit.actor import Actor
 from archipel.kit.blobs import open_blobs
@@ -52,7 +54,7 @@ class Region:
             enqueue_result=lambda tx, arguments: enqueue(tx, "dimse.commitment_result", arguments),
             settings=dimse.DimseSettings(**{"artim_s": 1, "commitment_wait_s": 0.3, **options}),
         )
-        self.loop = asyncio.new_event_loop()
+        self.loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
         self.port: int = self.run(self.door.start("127.0.0.1", 0, tls=tls))

@@ -6,18 +6,17 @@ PS3.8 7 and 9.2 (upper layer), PS3.7 9 and 10 (DIMSE). Every wait is bounded: co
 from __future__ import annotations
 
 import contextlib
-import socket
-import ssl
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
 from archipel.dicom import message, pdu, sop_classes, status, uids
 from archipel.dicom.message import Command
+from archipel.dicom.scu_link import Limits, Link, Peer
 from archipel.kit.errors import Invalid, Unavailable
 
-_READ_BYTES = 262_144
+__all__ = ["Answer", "Association", "Limits", "Peer"]
+
 DATASET_BYTES_MAX = 64 << 20  # of an answer's dataset: identifiers, not instances
 
 # What a rejection means to the person who configures the peer, by (source, reason); PS3.8 Table 9-21.
@@ -31,27 +30,6 @@ _REJECTIONS = {
     (3, 1): "it is congested for now",
     (3, 2): "it has reached its limit of associations",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Where to call and under which names. ``tls`` is a client context when the peer asks for TLS."""
-
-    host: str
-    port: int
-    called_ae: str
-    calling_ae: str
-    tls: ssl.SSLContext | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long to wait for what, in seconds."""
-
-    connect_s: float = 10
-    artim_s: float = 30
-    response_s: float = 300
-    length_max_bytes: int = 131_072
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +82,8 @@ class Association:
             extended=tuple(extended),
         )
         self._message_id = 0
-        self._buffer = bytearray()
         self._values: Iterator[pdu.Value] = iter(())
-        self._socket: socket.socket | None = None
+        self._link = Link(peer, self.limits)
         self._bytes_max = 0
 
     # --- life -------------------------------------------------------------------------------------------------------------------
@@ -123,39 +100,44 @@ class Association:
 
     def open(self) -> None:
         """Connect and negotiate."""
-        self._socket = self._connect()
+        self._link.open()
         request = pdu.AssociateRequest(self.peer.called_ae, self.peer.calling_ae, self._proposed, self._user)
         try:
-            self._send(pdu.encode(request))
-            self._negotiated(self._read_pdu(self.limits.artim_s))
+            self._link.send(pdu.encode(request))
+            self._negotiated(self._link.read_pdu(self.limits.artim_s))
         except BaseException:
             self.abort()
             raise
 
     def release(self) -> None:
         """End in order: A-RELEASE, then close; a peer that does not answer is left."""
-        if self._socket is None:
+        if not self.is_open:
             return
         with contextlib.suppress(Unavailable, pdu.PduError):
-            self._send(pdu.encode(pdu.ReleaseRequest()))
-            until = time.monotonic() + self.limits.artim_s
-            while not isinstance(self._read_pdu(max(0.1, until - time.monotonic())), pdu.ReleaseAnswer):
-                pass  # what the peer still had under way is no longer asked for
-        self._close()
+            self._link.send(pdu.encode(pdu.ReleaseRequest()))
+            self._link.read_pdu(self.limits.artim_s)
+        self._link.close()
 
     def abort(self) -> None:
         """End at once."""
-        if self._socket is None:
-            return
-        with contextlib.suppress(OSError):
-            self._socket.settimeout(1)
-            self._socket.sendall(pdu.encode(pdu.Abort(0)))
-        self._close()
+        self._link.abort()
 
     @property
     def is_open(self) -> bool:
         """Whether messages can still be exchanged."""
-        return self._socket is not None
+        return self._link.is_open
+
+    def _negotiated(self, answer: pdu.Pdu) -> None:
+        if isinstance(answer, pdu.AssociateReject):
+            reason = _REJECTIONS.get((answer.source, answer.reason), f"source {answer.source}, reason {answer.reason}")
+            self._link.close()
+            raise Unavailable(f"{self._link.name} rejects the association: {reason}.", code="rejected")
+        if not isinstance(answer, pdu.AssociateAccept):
+            raise self._link.broken(f"{type(answer).__name__} in answer to a request for an association")
+        proposed = {context.id: context.abstract_syntax for context in self._proposed}
+        self.contexts = {c.id: (proposed[c.id], c.transfer_syntax) for c in answer.contexts if c.result == 0 and c.id in proposed}
+        self.roles = {role.sop_class_uid: role for role in answer.user.roles}
+        self._bytes_max = message.data_bytes_max(answer.user.length_max_bytes)
 
     def accepts(self, abstract_syntax: str) -> tuple[str, ...]:
         """The transfer syntaxes in which the peer takes this SOP class."""
@@ -240,7 +222,7 @@ class Association:
     def cancel(self, model_uid: str, message_id: int | None = None) -> None:
         """C-CANCEL of the operation under way (PS3.7 9.3.2.3); its final response still comes."""
         command = Command(message.C_CANCEL_RQ, responded_to=message_id or self._message_id)
-        self._send(message.command_pdus(self._context(model_uid), command, self._bytes_max))
+        self._link.send(message.command_pdus(self._context(model_uid), command, self._bytes_max))
 
     def transfer_syntax(self, abstract_syntax: str) -> str:
         """The transfer syntax in which datasets of this SOP class go; raises ``Invalid`` when it was not accepted."""
@@ -272,16 +254,16 @@ class Association:
                 return
 
     def _send_message(self, context_id: int, command: Command, chunks: Iterable[bytes] | None) -> None:
-        self._send(message.command_pdus(context_id, command, self._bytes_max))
+        self._link.send(message.command_pdus(context_id, command, self._bytes_max))
         if chunks is not None:
             for data in message.dataset_pdus(context_id, chunks, self._bytes_max):
-                self._send(data)
+                self._link.send(data)
 
     def _response(self, request: Command) -> Answer:
         context_id, command = self._read_command()
         if not command.is_response or command.responded_to != request.message_id:
             self.abort()
-            raise Unavailable(f"{self._name} answered {command.name} to {request.name}.", code="aborted")
+            raise Unavailable(f"{self._link.name} answered {command.name} to {request.name}.", code="aborted")
         dataset = self._read_dataset() if command.has_dataset else b""
         return Answer(command, dataset, self.contexts.get(context_id, ("", ""))[1])
 
@@ -289,7 +271,7 @@ class Association:
         data, value = bytearray(), self._next_value()
         while True:
             if not value.is_command or len(data) + len(value.data) > message.COMMAND_BYTES_MAX:
-                raise self._broken("a dataset or too long a command set where a command set is due")
+                raise self._link.broken("a dataset or too long a command set where a command set is due")
             data += value.data
             if value.is_last:
                 return value.context_id, message.decode_command(bytes(data))
@@ -300,108 +282,13 @@ class Association:
         while True:
             value = self._next_value()
             if value.is_command or len(data) + len(value.data) > DATASET_BYTES_MAX:
-                raise self._broken("a command set or too long a dataset where a dataset is due")
+                raise self._link.broken("a command set or too long a dataset where a dataset is due")
             data += value.data
             if value.is_last:
                 return bytes(data)
-
-    # --- PDUs -------------------------------------------------------------------------------------------------------------------
-
-    @property
-    def _name(self) -> str:
-        return f"{self.peer.called_ae} at {self.peer.host}:{self.peer.port}"
-
-    def _connect(self) -> socket.socket:
-        try:
-            raw = socket.create_connection((self.peer.host, self.peer.port), timeout=self.limits.connect_s)
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return self.peer.tls.wrap_socket(raw, server_hostname=self.peer.host) if self.peer.tls else raw
-        except (OSError, ValueError) as error:
-            raise Unavailable(f"{self._name} cannot be reached: {error}.", code="no-connection") from error
-
-    def _negotiated(self, answer: pdu.Pdu) -> None:
-        if isinstance(answer, pdu.AssociateReject):
-            reason = _REJECTIONS.get((answer.source, answer.reason), f"source {answer.source}, reason {answer.reason}")
-            self._close()
-            raise Unavailable(f"{self._name} rejects the association: {reason}.", code="rejected")
-        if not isinstance(answer, pdu.AssociateAccept):
-            raise self._broken(f"{type(answer).__name__} in answer to a request for an association")
-        proposed = {context.id: context.abstract_syntax for context in self._proposed}
-        self.contexts = {c.id: (proposed[c.id], c.transfer_syntax) for c in answer.contexts if c.result == 0 and c.id in proposed}
-        self.roles = {role.sop_class_uid: role for role in answer.user.roles}
-        self._bytes_max = message.data_bytes_max(answer.user.length_max_bytes)
 
     def _next_value(self) -> pdu.Value:
         while True:
             for value in self._values:
                 return value
-            self._values = self._read_data()
-
-    def _read_data(self) -> Iterator[pdu.Value]:
-        kind, body = self._read_body(self.limits.response_s)
-        if kind != pdu.P_DATA:
-            answer = self._decoded(kind, body)
-            raise self._broken(f"{type(answer).__name__} where data is due")
-        return pdu.values(memoryview(body))
-
-    def _read_pdu(self, seconds: float) -> pdu.Pdu:
-        while True:
-            kind, body = self._read_body(seconds)
-            if kind != pdu.P_DATA:
-                return self._decoded(kind, body)
-
-    def _decoded(self, kind: int, body: bytes) -> pdu.Pdu:
-        answer = pdu.decode(kind, body)
-        if isinstance(answer, pdu.Abort):
-            self._close()
-            raise Unavailable(f"{self._name} aborted the association.", code="aborted", detail=f"{answer.source}/{answer.reason}")
-        return answer
-
-    def _read_body(self, seconds: float) -> tuple[int, bytes]:
-        until = time.monotonic() + seconds
-        kind, length = pdu.read_head(self._read(6, until), max(self.limits.length_max_bytes, 1 << 20))
-        return kind, self._read(length, until)
-
-    def _read(self, count: int, until: float) -> bytes:
-        sock = self._live()
-        while len(self._buffer) < count:
-            try:
-                sock.settimeout(max(0.001, until - time.monotonic()))
-                data = sock.recv(_READ_BYTES)
-            except TimeoutError as error:
-                self.abort()
-                raise Unavailable(f"{self._name} did not answer in time.", code="timeout") from error
-            except OSError as error:
-                self._close()
-                raise Unavailable(f"{self._name} closed the connection.", code="aborted", detail=repr(error)) from error
-            if not data:
-                self._close()
-                raise Unavailable(f"{self._name} closed the connection.", code="aborted")
-            self._buffer += data
-        taken = bytes(memoryview(self._buffer)[:count])
-        del self._buffer[:count]
-        return taken
-
-    def _send(self, data: bytes) -> None:
-        sock = self._live()
-        try:
-            sock.settimeout(self.limits.response_s)
-            sock.sendall(data)
-        except OSError as error:
-            self._close()
-            raise Unavailable(f"{self._name} no longer takes data.", code="aborted", detail=repr(error)) from error
-
-    def _live(self) -> socket.socket:
-        if self._socket is None:
-            raise Unavailable(f"The association with {self._name} is over.", code="aborted")
-        return self._socket
-
-    def _broken(self, why: str) -> Unavailable:
-        self.abort()
-        return Unavailable(f"{self._name} broke the protocol: {why}.", code="aborted")
-
-    def _close(self) -> None:
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.close()
-            self._socket = None
+            self._values = self._link.read_data()
