@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from archipel import __version__, archive, dicomweb, dimse, directory, flow, migrations, web
+from archipel import __version__, archive, demo, dicomweb, dimse, directory, flow, migrations, web
 from archipel.dicom.pixels import PixelWorkers
 from archipel.kit.blobs import Blobs, open_blobs
 from archipel.kit.clock import Clock, SystemClock
@@ -115,7 +115,7 @@ def dimse_door(platform: Platform) -> dimse.DimseDoor:
         receiver=platform.receiver,
         spool=platform.spool,
         settings=dimse.DimseSettings.of(platform.settings.dicom),
-        pixels=platform.pixels,
+        pixels=archive.Recoder(platform.pixels, platform.spool.folder),
         enqueue_result=lambda tx, arguments: enqueue(tx, "dimse.commitment_result", arguments, attempts_max=6),
         tls_client=dimse.tls_contexts(platform.settings.dicom).client,
         clock=platform.clock,
@@ -141,7 +141,16 @@ def http_app(platform: Platform, door: dimse.DimseDoor, health: Health) -> ASGIA
     }  # fmt: skip
     api.include_router(dicomweb.create(settings=settings.http, **parts), prefix="/dicom-web")
     api.include_router(
-        web.create(settings=settings, followers=platform.followers, started_at=platform.started_at, dimse=door, **parts), prefix="/api/v1"
+        web.create(
+            settings=settings,
+            followers=platform.followers,
+            started_at=platform.started_at,
+            dimse=door,
+            demo_reset=lambda: _reset_demo(platform),
+            stopping=lambda: health.draining,
+            **parts,
+        ),
+        prefix="/api/v1",
     )
     api.add_api_route(
         "/metrics", lambda: Response(platform.metrics.text(), media_type="text/plain; version=0.0.4"), include_in_schema=False
@@ -184,6 +193,10 @@ class Gate:
 def jobs(platform: Platform) -> dict[str, Act]:
     """The jobs by name."""
     return {"dimse.commitment_result": dimse.commitment_job(platform.database, platform.settings.dicom)}
+
+
+def _reset_demo(platform: Platform) -> None:
+    demo.reset(platform.database, platform.receiver, platform.spool, platform.clock.now().date())
 
 
 def _issuers(tx: Tx) -> dict[str, str]:

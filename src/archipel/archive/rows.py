@@ -245,8 +245,8 @@ def classes_and_modalities(tx: Tx, study_uid: str) -> tuple[dict[str, set[str]],
     classes: dict[str, set[str]] = {}
     for uid, sop_class_uid in tx.execute(select(i.series_uid, i.sop_class_uid).where(i.study_uid == study_uid).distinct()):
         classes.setdefault(uid, set()).add(sop_class_uid)
-    modalities = tx.execute(select(s.series_uid, s.modality).where(s.study_uid == study_uid)).tuples().all()
-    return classes, dict(modalities)
+    modalities = tx.execute(select(s.series_uid, s.modality).where(s.study_uid == study_uid))
+    return classes, {uid: modality for uid, modality in modalities}
 
 
 def refs(
