@@ -137,7 +137,7 @@ def _command(command: Any, path: str) -> Iterator[str]:
     if options:
         yield "| option | default | |\n|---|---|---|\n"
     for p in options:
-        default = "" if p.default in (None, (), "") or callable(p.default) else f"`{p.default}`"
+        default = "" if p.default in (None, (), "", False) or callable(p.default) else f"`{p.default}`"
         yield f"| `{', '.join(p.opts)}` | {default} | {' '.join((getattr(p, 'help', '') or '').split())} |\n"
 
 

@@ -22,6 +22,8 @@ NO_ROOMS = {"cli", "migrations", "static"}
 BROAD_EXCEPTS = {
     "kit/feed.py": 4,  # the follower runner
     "kit/jobs.py": 2,  # the job worker
+    "dicom/pixel_worker.py": 1,  # foreign bytes must not end the child
+    "dicom/codecs.py": 1,  # a panic of the Rust decoder is no Exception; everything else is raised again
     "kit/ticker.py": 1,  # work that comes round
     "archive/receiver.py": 2,  # the receiving loop: senders wait for an outcome, whatever went wrong
     "dimse/door.py": 2,  # the door loop: one per connection, one per message
@@ -31,9 +33,9 @@ BROAD_EXCEPTS = {
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 FRONT_DOOR_LINES_MAX = 40
-LONG_FILES: dict[str, int] = {"dicom/scu.py": 407}
+LONG_FILES: dict[str, int] = {}
 LONG_FUNCTIONS: dict[str, int] = {
-    "dicom/walk.py::tokens": 93,  # one loop over millions of elements: a call for each would double its time
+    "dicom/walk.py::tokens": 104,  # one loop over millions of elements: a call for each would double its time
 }
 
 PERSON_WORDS = re.compile(
