@@ -93,7 +93,10 @@ def report_html(row: Json) -> str:
         head = f"<b>{escape(name)}</b>" if name else ""
         parts.append(f'<li>{head}{": " if name and value else ""}<span class="value">{escape(value)}</span></li>')
     parts.append("</ul>" * (depth + 1))
-    style = "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}dl{display:grid;grid-template-columns:max-content 1fr;gap:0 1em}.value{white-space:pre-wrap}"  # noqa: E501
+    style = (
+        "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}.value{white-space:pre-wrap}"
+        "dl{display:grid;grid-template-columns:max-content 1fr;gap:0 1em}"
+    )
     return (
         f'<!doctype html><html><head><meta charset="utf-8"><title>{escape(_title(row))}</title><style>{style}</style></head>'
         f"<body><h1>{escape(_title(row))}</h1><dl>{facts}</dl>{''.join(parts)}</body></html>"

@@ -183,13 +183,16 @@ class PixelWorkers:
             child = child or self._start()
             answer = child.ask(task, self._seconds_max)
             if child.tasks >= _TASKS_PER_CHILD:
-                child = self._drop(child)
+                self._drop(child)
+                child = None
             return answer
         except TimeoutError as error:
-            child = self._drop(child)
+            self._drop(child)
+            child = None
             raise LimitReached(f"The object's pixels took longer than {self._seconds_max:g} s", code="too-slow") from error
         except _Ended as error:
-            child = self._drop(child)
+            self._drop(child)
+            child = None
             raise Invalid("The object's pixels cannot be decoded: the codec broke down", code="undecodable") from error
         finally:
             self._places.put(child)

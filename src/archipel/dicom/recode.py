@@ -10,6 +10,7 @@ from archipel.kit.errors import Invalid
 
 COPY_BYTES = 1 << 20
 _ITEM_BYTES = {**values.BINARY, "US": 2, "SS": 2, "AT": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "UV": 8, "SV": 8}
+_STARTS = (walk.ELEMENT, walk.SEQUENCE, walk.FRAGMENTS, walk.PIXELS)
 #: VR and value by tag; None takes the element out. Values are little endian and even.
 Changes = Mapping[int, tuple[str, bytes] | None]
 
@@ -60,7 +61,7 @@ def _copied(window: walk.Window, form: Form, changes: Changes) -> Iterator[bytes
     depth = 0
     tokens = walk.tokens(window, form.explicit, form.big)
     for kind, tag, _, offset, length in tokens:
-        if depth == 0 and kind in (walk.ELEMENT, walk.SEQUENCE, walk.FRAGMENTS, walk.PIXELS):
+        if depth == 0 and kind in _STARTS:
             start = previous_end
             for change in [one for one in todo if one <= tag]:
                 if start > begun:
@@ -95,17 +96,17 @@ def _slices(window: walk.Window, start: int, end: int) -> Iterator[bytes]:
         start += size
 
 
-def _rewritten(window: walk.Window, was: Form, will: Form, changes: Changes) -> Iterator[bytes]:
+def _rewritten(window: walk.Window, was: Form, will: Form, changes: Changes) -> Iterator[bytes]:  # noqa: C901 - one case a token
     todo = dict(sorted(changes.items()))
     depth = 0
     swap = was.big != will.big
     signed = False
     for kind, tag, vr, offset, length in walk.tokens(window, was.explicit, was.big):
-        if depth == 0 and kind in (walk.ELEMENT, walk.SEQUENCE, walk.FRAGMENTS, walk.PIXELS):
+        if depth == 0 and kind in _STARTS:
             for change in [one for one in todo if one < tag]:
                 yield from _new(will, change, todo.pop(change))
-            if kind == walk.PIXELS:
-                break
+        if kind == walk.PIXELS:
+            break
         if kind == walk.ELEMENT:
             if depth == 0 and tag in todo:
                 yield from _new(will, tag, todo.pop(tag))
