@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from pydicom.dataset import Dataset
 
 from archipel import archive, dicomweb, directory, migrations, signin
+from archipel.dicom.pixels import PixelWorkers
 from archipel.kit.actor import Actor
 from archipel.kit.blobs import open_blobs
 from archipel.kit.database import Database
@@ -44,7 +45,7 @@ class Region:
             lambda tx: {site.id: site.default_issuer for site in directory.sites(tx)}, disk=folder, metrics=self.metrics,
         )  # fmt: skip
         self.receiver.start()
-        self.pixels: Any = None
+        self.pixels = PixelWorkers(processes=1, memory_bytes_max=2 << 30, seconds_max=30)
         self.settings = HttpSettings(**settings)
         self.token = self.token_of("checks", "archive_operator")
         self.port = free_port()
@@ -75,6 +76,7 @@ class Region:
         self._server.should_exit = True
         self._thread.join(20)
         self.receiver.drain()
+        self.pixels.close()
         self.database.engine.dispose()
 
     def token_of(self, login: str, role: str, site: str = "default") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from archipel.kit.errors import ArchipelError
 from archipel.kit.spool import Spool
 
 SPOOL = Spool(Path(tempfile.mkdtemp(prefix="reader-")), memory_bytes_each=64, memory_bytes_max=4096)
-PIECES = st.lists(st.binary(min_size=0, max_size=200) | st.sampled_from([b"\r\n--bb", b"\r\n", b"--bb", b"--bb--", b"\r", b"-"]), max_size=6)
+PIECES = st.lists(
+    st.binary(min_size=0, max_size=200) | st.sampled_from([b"\r\n--bb", b"\r\n", b"--bb", b"--bb--", b"\r", b"-"]), max_size=6
+)
 
 
 def read(body: bytes, cuts: list[int]) -> list[tuple[dict[str, str], bytes]]:
@@ -22,7 +25,7 @@ def read(body: bytes, cuts: list[int]) -> list[tuple[dict[str, str], bytes]]:
     found = []
     try:
         places = sorted({0, len(body), *(cut % (len(body) + 1) for cut in cuts)})
-        for start, end in zip(places, places[1:], strict=False):
+        for start, end in itertools.pairwise(places):
             for part in reader.feed(body[start:end]):
                 with part.spooled.open() as file:
                     found.append((part.headers, file.read()))
@@ -37,7 +40,10 @@ def read(body: bytes, cuts: list[int]) -> list[tuple[dict[str, str], bytes]]:
 @given(contents=st.lists(PIECES.map(b"".join), min_size=1, max_size=5), cuts=st.lists(st.integers(0, 10_000), max_size=30))
 def test_parts_are_the_same_however_the_body_is_cut(contents: list[bytes], cuts: list[int]) -> None:
     contents = [content.replace(b"\r\n--bb", b"\r\n--cc") for content in contents]
-    body = b"".join(b"--bb\r\nContent-Type: application/dicom\r\nX-N: %d\r\n\r\n%b\r\n" % (n, c) for n, c in enumerate(contents)) + b"--bb--\r\n"
+    body = (
+        b"".join(b"--bb\r\nContent-Type: application/dicom\r\nX-N: %d\r\n\r\n%b\r\n" % (n, c) for n, c in enumerate(contents))
+        + b"--bb--\r\n"
+    )
     found = read(body, cuts)
     assert [content for _, content in found] == contents
     assert [headers["x-n"] for headers, _ in found] == [str(n) for n in range(len(contents))]

@@ -14,6 +14,8 @@ from tests.dicomweb.region import Region
 
 BOUNDARY = "b7"
 RELATED = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
+OF_METADATA = 'multipart/related; type="application/dicom+{}"; boundary=b7'
+AS_METADATA = "Content-Type: application/dicom+{}\r\n"
 REFERENCED, FAILED, REASON, WARNING, COMMENT = "00081199", "00081198", "00081197", "00081196", "00000902"
 
 
@@ -23,7 +25,9 @@ def body(*files: bytes, headers: str = "Content-Type: application/dicom\r\n", bo
     return b"".join(parts) + f"--{boundary}--\r\n".encode()
 
 
-def stow(region: Region, content: bytes | Iterator[bytes], path: str = "/studies", content_type: str = RELATED, **headers: str) -> httpx.Response:
+def stow(
+    region: Region, content: bytes | Iterator[bytes], path: str = "/studies", content_type: str = RELATED, **headers: str
+) -> httpx.Response:
     """One store request."""
     with region.client() as client:
         return client.post(path, content=content, headers={"Content-Type": content_type, "Accept": "application/dicom+json", **headers})
@@ -130,10 +134,10 @@ def test_chunked_bodies_of_any_pieces(region: Region) -> None:
         ("", b"x", 415),
         ("nonsense", b"x", 400),
         (f'multipart/related; type="application/dicom"; boundary={"b" * 5000}', b"x", 400),
-        (f'multipart/related; type="application/dicom+json"; boundary={BOUNDARY}', body(b"{", headers="Content-Type: application/dicom+json\r\n"), 400),
-        (f'multipart/related; type="application/dicom+json"; boundary={BOUNDARY}', body(b"[1]", headers="Content-Type: application/dicom+json\r\n"), 400),
-        (f'multipart/related; type="application/dicom+xml"; boundary={BOUNDARY}', body(b"<x/>", headers="Content-Type: application/dicom+xml\r\n"), 400),
-        (f'multipart/related; type="application/dicom+json"; boundary={BOUNDARY}', body(b"[{}]", headers="Content-Type: application/dicom+json\r\n"), 409),
+        (OF_METADATA.format("json"), body(b"{", headers=AS_METADATA.format("json")), 400),
+        (OF_METADATA.format("json"), body(b"[1]", headers=AS_METADATA.format("json")), 400),
+        (OF_METADATA.format("xml"), body(b"<x/>", headers=AS_METADATA.format("xml")), 400),
+        (OF_METADATA.format("json"), body(b"[{}]", headers=AS_METADATA.format("json")), 409),
     ],
 )  # fmt: skip
 def test_what_is_no_store_request(region: Region, content_type: str, content: bytes, status: int) -> None:

@@ -68,7 +68,11 @@ def _as_json(parts: Parts, root: str) -> dict[str, object]:
 
 
 def _as_wadl(root: str) -> str:
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<application xmlns="http://wadl.dev.java.net/2009/02">', f"<resources base={quoteattr(root)}>"]
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<application xmlns="http://wadl.dev.java.net/2009/02">',
+        f"<resources base={quoteattr(root)}>",
+    ]
     for path, method, media in _resources():
         shown = "".join(f"<representation mediaType={quoteattr(one)}/>" for one in media)
         lines.append(f'<resource path={quoteattr(path)}><method name="{method}"><response>{shown}</response></method></resource>')

@@ -30,7 +30,7 @@ def file_in(parts: Parts, ref: archive.InstanceRef, transfer_syntax_uid: str) ->
         with source.open("wb") as out:
             for chunk in archive.dataset(parts.blobs, ref):
                 out.write(chunk)
-        parts.pixels.transcode(source, 0, ref.transfer_syntax_uid, transfer_syntax_uid, made)
+        parts.pixels.transcode(source, ref.transfer_syntax_uid, transfer_syntax_uid, made)
         source.unlink()
         yield meta
         yield from _chunks(made.open("rb"))
@@ -38,7 +38,7 @@ def file_in(parts: Parts, ref: archive.InstanceRef, transfer_syntax_uid: str) ->
 
 def _rewritten(parts: Parts, ref: archive.InstanceRef, to: str, meta: bytes) -> Iterator[bytes]:
     """Uncompressed forms need no codec: they are rewritten here."""
-    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES_MAX, dir=parts.spool.folder) as out:
+    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES_MAX, dir=str(parts.spool.folder)) as out:
         source = cast(BinaryIO, StoredDataset(parts.blobs, ref))
         transcode.transcode(source, ref.transfer_syntax_uid, to, cast(BinaryIO, out))
         out.seek(0)

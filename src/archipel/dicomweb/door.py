@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from archipel.archive import Level, Receiver
+from archipel.dicom.pixels import PixelWorkers
 from archipel.dicomweb import bulk, capabilities, frames, instances, metadata, rendered, search, uri
 from archipel.dicomweb import store as stow
 from archipel.dicomweb.errors import DoorRoute
@@ -32,7 +31,7 @@ def create(
     blobs: Blobs,
     receiver: Receiver,
     spool: Spool,
-    pixels: Any,
+    pixels: PixelWorkers,
     settings: HttpSettings,
     metrics: Metrics,
     ae_title: str,

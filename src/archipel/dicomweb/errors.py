@@ -31,6 +31,8 @@ STATUS_OF_CODE = {
     "method": 405,
     "range": 416,
     "stalled": 408,
+    "too-slow": 503,
+    "no-such-frame": 404,
     "unsupported-media": 415,
 }
 RETRY_AFTER_S = 10

@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from archipel import archive, signin
 from archipel.dicomweb import negotiate, related
-from archipel.dicomweb.accept import wishes
+from archipel.dicomweb.accept import NotAcceptable, wishes
 from archipel.dicomweb.convert import file_in
 from archipel.dicomweb.negotiate import InstanceForm
 from archipel.dicomweb.parts import Parts, find_instances, request_id, resource_url, root_url
@@ -47,12 +47,10 @@ def _multipart(
     try:
         return related.answer(body, form.media, status=206 if left_out else 200, headers=headers)
     except Invalid as error:
-        raise negotiate.NotAcceptable(error.public, code=error.code, detail=error.detail) from error
+        raise NotAcceptable(error.public, code=error.code, detail=error.detail) from error
 
 
-def _bodies(
-    parts: Parts, given: Sequence[tuple[archive.InstanceRef, str]], root: str, by_default: bool
-) -> Iterator[related.Part]:
+def _bodies(parts: Parts, given: Sequence[tuple[archive.InstanceRef, str]], root: str, by_default: bool) -> Iterator[related.Part]:
     """One part for each instance. One that proves not to be convertible ends the answer, unless the client named no syntax:
     an answer that lacks an instance must not look whole."""
     for ref, syntax in given:
@@ -80,7 +78,7 @@ def single(parts: Parts, http_request: Request, ref: archive.InstanceRef, syntax
         except Invalid as error:
             if by_default:
                 return single(parts, http_request, ref, ref.transfer_syntax_uid)
-            raise negotiate.NotAcceptable(error.public, code=error.code, detail=error.detail) from error
+            raise NotAcceptable(error.public, code=error.code, detail=error.detail) from error
         return StreamingResponse(chunks, headers={"Content-Type": media, **headers})
     etag = f'"{ref.digest[:32]}-{syntax}"'
     headers |= {"ETag": etag, "Accept-Ranges": "bytes"}

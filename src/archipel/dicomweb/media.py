@@ -7,7 +7,14 @@ from archipel.dicom import uids
 OCTETS = "application/octet-stream"
 # Media type -> transfer syntaxes, the default first.
 SYNTAXES_OF_MEDIA: dict[str, tuple[str, ...]] = {
-    "image/jpeg": (uids.JPEG_LOSSLESS_SV1, uids.JPEG_BASELINE, uids.JPEG_EXTENDED, uids.JPEG_LOSSLESS, uids.JPEG_SPECTRAL, uids.JPEG_PROGRESSIVE),
+    "image/jpeg": (
+        uids.JPEG_LOSSLESS_SV1,
+        uids.JPEG_BASELINE,
+        uids.JPEG_EXTENDED,
+        uids.JPEG_LOSSLESS,
+        uids.JPEG_SPECTRAL,
+        uids.JPEG_PROGRESSIVE,
+    ),
     "image/dicom-rle": (uids.RLE,),
     "image/jls": (uids.JPEG_LS_LOSSLESS, uids.JPEG_LS_NEAR),
     "image/jp2": (uids.JPEG_2000_LOSSLESS, uids.JPEG_2000),

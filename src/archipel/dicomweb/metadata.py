@@ -78,10 +78,7 @@ def rows(parts: Parts, refs: Sequence[archive.InstanceRef], root: str) -> Iterat
     with ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="metadata") as readers:
         waiting = iter(refs)
         while some := list(islice(waiting, READ_AHEAD * 2)):
-            headers = readers.map(lambda ref: archive.header_bytes(parts.blobs, ref), some) if len(some) > 1 else map(
-                lambda ref: archive.header_bytes(parts.blobs, ref), some
-            )
-            for ref, data in zip(some, headers, strict=True):
+            for ref, data in zip(some, readers.map(lambda ref: archive.header_bytes(parts.blobs, ref), some), strict=True):
                 yield row_of(ref, data, root)
 
 
@@ -90,9 +87,7 @@ def row_of(ref: archive.InstanceRef, data: bytes, root: str) -> dict[str, Any]:
     url = resource_url(root, ref.study_uid, ref.series_uid, ref.sop_instance_uid)
     pixels = PIXEL_DATA if ref.pixel_data_offset is not None else ""
     try:
-        return jsonmodel.to_json(
-            io.BytesIO(data), ref.transfer_syntax_uid, lambda path: f"{url}/bulkdata/{path}", pixel_data=pixels
-        )
+        return jsonmodel.to_json(io.BytesIO(data), ref.transfer_syntax_uid, lambda path: f"{url}/bulkdata/{path}", pixel_data=pixels)
     except Invalid as error:
         log.warning("dicomweb.metadata", sop_instance_uid=ref.sop_instance_uid, code=error.code, detail=error.detail)
         pairs = (
@@ -148,5 +143,3 @@ def _xml_parts(parts: Parts, refs: Sequence[archive.InstanceRef], root: str) -> 
     for row in rows(parts, refs, root):
         data = xmlmodel.to_xml(row)
         yield related.Part(model.XML, [data], len(data))
-
-

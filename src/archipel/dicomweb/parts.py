@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from archipel import archive, sharing, signin
 from archipel.dicom import uids
+from archipel.dicom.pixels import PixelWorkers
 from archipel.dicomweb.lru import Remembered
 from archipel.dicomweb.trail import Trail
 from archipel.kit.blobs import Blobs
@@ -31,7 +32,7 @@ class Parts:
     blobs: Blobs
     receiver: archive.Receiver
     spool: Spool
-    pixels: Any
+    pixels: PixelWorkers
     settings: HttpSettings
     metrics: Metrics
     ae_title: str
@@ -51,9 +52,7 @@ def find_instances(
             raise Invalid(f"The {name} in the address is no UID.", code="malformed-uid", field=name)
     with parts.database.read() as tx:
         scope = sharing.scope_for(tx, signin.actor_of(http_request), "retrieve")
-        found = archive.locate(
-            tx, scope, study_uid=study_uid, series_uid=series_uid or None, sop_instance_uid=sop_instance_uid or None
-        )
+        found = archive.locate(tx, scope, study_uid=study_uid, series_uid=series_uid or None, sop_instance_uid=sop_instance_uid or None)
     if not found:
         named = sop_instance_uid or series_uid or study_uid
         raise NotFound(f"There is nothing under {named} that you may see.", code="no-such-resource")

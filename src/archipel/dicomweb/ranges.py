@@ -52,7 +52,9 @@ def matches(http_request: Request, etag: str) -> bool:
     if given.strip() == "*":
         return True
     plain = etag.removeprefix("W/")
-    return any(one.strip().removeprefix("W/").removesuffix('-gzip"').rstrip('"') == plain.rstrip('"') for one in given.split(",") if one.strip())
+    return any(
+        one.strip().removeprefix("W/").removesuffix('-gzip"').rstrip('"') == plain.rstrip('"') for one in given.split(",") if one.strip()
+    )
 
 
 def cut(chunks: Iterator[bytes], start: int, length: int) -> Iterator[bytes]:

@@ -61,6 +61,7 @@ def _warnings(asked: Asked, page: archive.Page) -> list[str]:
         warnings.append(f"Not searched by, and so ignored: {names}")
     if page.more and (asked.limit_said is None or asked.limit_said > asked.query.limit):
         warnings.append(
-            f"At most {asked.query.limit} results are given at once and there are more: ask again with offset={asked.query.offset + asked.query.limit}"
+            f"At most {asked.query.limit} results are given at once and there are more: "
+            f"ask again with offset={asked.query.offset + asked.query.limit}"
         )
     return [text[:WARNING_LENGTH_MAX] for text in warnings[:10]]

@@ -89,9 +89,13 @@ class Intake:
         if study_uid == self.study_uid:
             return incoming
         incoming.spooled.close()
-        error = Invalid(f"The instance belongs to study {study_uid}, not to {self.study_uid}.", code="other-study")
+        mismatch = Invalid(f"The instance belongs to study {study_uid}, not to {self.study_uid}.", code="other-study")
         return Outcome(
-            Fate.REFUSED, study_uid, sop_class_uid=found.first(SOP_CLASS_UID), sop_instance_uid=found.first(SOP_INSTANCE_UID), error=error
+            Fate.REFUSED,
+            study_uid,
+            sop_class_uid=found.first(SOP_CLASS_UID),
+            sop_instance_uid=found.first(SOP_INSTANCE_UID),
+            error=mismatch,
         )
 
 
@@ -231,5 +235,3 @@ def _content_type(http_request: Request) -> tuple[str, dict[str, str]]:
 def unsupported(public: str) -> Invalid:
     """The media type of a body or part is not one that is taken (415)."""
     return Invalid(public, code="unsupported-media", field="Content-Type")
-
-

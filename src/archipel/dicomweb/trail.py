@@ -46,9 +46,7 @@ class Trail:
             if key in self._seen:
                 return
         with self._database.write() as tx:
-            audit.record(
-                tx, actor, "archive.retrieve", study_uid=ref.study_uid, object_id=http_request_id, door="dicomweb", what=what
-            )
+            audit.record(tx, actor, "archive.retrieve", study_uid=ref.study_uid, object_id=http_request_id, door="dicomweb", what=what)
         with self._lock:
             self._seen[key] = None
             while len(self._seen) > SEEN_COUNT_MAX:
