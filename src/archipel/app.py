@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import importlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from archipel import __version__, archive, demo, dicomweb, dimse, directory, flow, migrations, web
+from archipel import __version__, archive, dicomweb, dimse, directory, flow, migrations, web
 from archipel.dicom.pixels import PixelWorkers
 from archipel.kit.blobs import Blobs, open_blobs
 from archipel.kit.clock import Clock, SystemClock
@@ -196,6 +197,7 @@ def jobs(platform: Platform) -> dict[str, Act]:
 
 
 def _reset_demo(platform: Platform) -> None:
+    demo = importlib.import_module("archipel.demo")  # its generators take 100 MB of memory that no other process needs
     demo.reset(platform.database, platform.receiver, platform.spool, platform.clock.now().date())
 
 

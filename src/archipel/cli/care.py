@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from archipel import app as composition
-from archipel import archive, demo, flow
+from archipel import archive, flow
 from archipel.cli.importing import Importer
 from archipel.cli.options import Config, Data, Site, opened
 from archipel.directory import DEFAULT_SITE, site_named
@@ -89,6 +90,7 @@ def load_demo(
     config: Config = None,
 ) -> None:
     """Fill a training region: sites, accounts, devices and synthetic exams. Doing it again changes nothing."""
+    demo = importlib.import_module("archipel.demo")  # heavy, and no other command needs it
     platform = composition.build(load_settings(data, config))
     try:
         today = platform.clock.now().date()
