@@ -9,7 +9,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -90,6 +90,12 @@ def imported(tree: ast.AST) -> Iterator[tuple[ast.stmt, str, str]]:
             yield from ((node, node.module, alias.name) for alias in node.names)
 
 
+@cache
+def front_door_of(room: str) -> ast.Module:
+    """The parsed ``__init__.py`` of a room."""
+    return ast.parse((PACKAGE / room / "__init__.py").read_text())
+
+
 def given_by(front_door: ast.Module) -> set[str]:
     """The names that a front door binds: what it imports, defines or assigns."""
     names: set[str] = set()
@@ -118,10 +124,9 @@ def front_doors_only(source: Source) -> list[str]:
         if parts[0] != "archipel" or len(parts) == 1:
             continue
         room, inside = parts[1], [part for part in (*parts[2:], name) if part]
-        front_door = PACKAGE / room / "__init__.py"
-        if room == source.room or room in GROUND | NO_ROOMS or not front_door.exists() or not inside or inside[0] == "changes":
+        if room == source.room or room in GROUND | NO_ROOMS or not inside or inside[0] == "changes":
             continue
-        if len(inside) > 1 or inside[0] not in given_by(ast.parse(front_door.read_text())):
+        if (PACKAGE / room / "__init__.py").exists() and (len(inside) > 1 or inside[0] not in given_by(front_door_of(room))):
             complaints.append(
                 source.complaint(node, f"reaches into {room} ({inside[0]}): use its front door, `from archipel import {room}`")
             )
