@@ -68,9 +68,11 @@ class Source:
         return f"src/archipel/{self.name}:{line}: {text}"
 
 
-def sources() -> list[Source]:
-    """Every Python file of the package."""
-    return [Source(str(p.relative_to(PACKAGE)), p.read_text(), p) for p in sorted(PACKAGE.rglob("*.py")) if "static" not in p.parts]
+@cache
+def sources() -> tuple[Source, ...]:
+    """Every Python file of the package, parsed once for all rules."""
+    paths = (path for path in sorted(PACKAGE.rglob("*.py")) if "static" not in path.parts)
+    return tuple(Source(str(path.relative_to(PACKAGE)), path.read_text(), path) for path in paths)
 
 
 def rooms() -> list[str]:
