@@ -8,6 +8,7 @@ let stops = [];
 export default {
   id: '@archipel/ohif-extension',
   preRegistration({ servicesManager }) {
+    window.archipel.services = servicesManager.services;
     registerMammographyAttributes(servicesManager.services.hangingProtocolService);
   },
   onModeEnter({ servicesManager }) {

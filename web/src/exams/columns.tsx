@@ -50,8 +50,7 @@ function patientColumns(t: TFunction, language: string, room: Room): Column<Exam
       width: room === "narrow" ? 150 : 164,
       cell: (exam) => (
         <span className={`num ${style.line}`}>
-          <span className={style.sex}>{sexText(exam.patient.sex, t)}</span>
-          {day(exam.patient.birth_date, language)}{" "}
+          <span className={style.sex}>{sexText(exam.patient.sex, t)}</span> {day(exam.patient.birth_date, language)}{" "}
           <span className={style.soft}>{ageText(exam.patient.birth_date, new Date(), t)}</span>
         </span>
       ),

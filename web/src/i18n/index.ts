@@ -4,23 +4,12 @@ import { initReactI18next } from "react-i18next";
 import type { Locale } from "../api/types";
 import { en } from "./en";
 import { fr } from "./fr";
+import { unbroken, withMany } from "./plurals";
 
 export const LOCALES: readonly Locale[] = ["fr", "en"];
 const REMEMBERED = "archipel.locale";
 
 export const isLocale = (text: unknown): text is Locale => text === "fr" || text === "en";
-
-type Tree = { [key: string]: string | Tree };
-
-/** French has a plural of its own from a million on (`1 000 000 d'examens`): the common one serves. */
-export function withMany(tree: Tree): Tree {
-  const complete: Tree = {};
-  for (const [key, value] of Object.entries(tree)) {
-    complete[key] = typeof value === "string" ? value : withMany(value);
-    if (key.endsWith("_other") && typeof value === "string") complete[key.replace(/_other$/, "_many")] = value;
-  }
-  return complete;
-}
 
 function firstLocale(): Locale {
   const remembered = localStorage.getItem(REMEMBERED);
@@ -38,7 +27,7 @@ i18next.on("languageChanged", (language) => {
 });
 
 void i18next.use(initReactI18next).init({
-  resources: { fr: { translation: withMany(fr) }, en: { translation: en } },
+  resources: { fr: { translation: withMany(unbroken(fr)) }, en: { translation: en } },
   lng: firstLocale(),
   fallbackLng: "en",
   interpolation: { escapeValue: false },

@@ -5,7 +5,8 @@ import { useNavigate, useSearchParams } from "react-router";
 import { changePassword, signOut } from "../api/calls";
 import { FormError, notifyDone } from "../ui/errors";
 import { Frame } from "./Frame";
-import { end, passwordChanged, safeReturn, useSession } from "./session";
+import { safeReturn } from "./return";
+import { end, passwordChanged, useSession } from "./session";
 
 const LENGTH_MIN = 12;
 

@@ -6,7 +6,8 @@ import { ApiError, signIn } from "../api/calls";
 import { isLocale, setLocale } from "../i18n";
 import { FormError } from "../ui/errors";
 import { Frame } from "./Frame";
-import { begin, safeReturn, useSessionQuery } from "./session";
+import { safeReturn } from "./return";
+import { begin, useSessionQuery } from "./session";
 
 /** Seconds until the next attempt, counted down. */
 function useCountdown(): [number, (seconds: number) => void] {

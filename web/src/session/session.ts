@@ -62,8 +62,3 @@ export function passwordChanged(): void {
     session ? { ...session, account: { ...session.account, must_change_password: false } } : session,
   );
 }
-
-/** Only addresses of this app: never `//elsewhere` or `https://elsewhere`. */
-export function safeReturn(next: string | null): string {
-  return next && /^\/(?![/\\])/.test(next) && !next.startsWith("/sign-in") ? next : "/exams";
-}

@@ -7,10 +7,11 @@ import { Page } from "../ui/Page";
 import { Pager } from "../ui/Pager";
 import { Tag, type Tone } from "../ui/Tag";
 import { DropZone } from "./DropZone";
+import { STATES } from "./fates";
 import { TargetDialog } from "./TargetDialog";
 import { UploadTable } from "./UploadTable";
 import style from "./upload.module.css";
-import { type Progress, STATES, uploads, useUploads } from "./uploads";
+import { type Progress, uploads, useUploads } from "./uploads";
 
 const PAGE = 100;
 const SUMMARY: [name: "stored" | "already_stored" | "kept_aside" | "refused", tone: Tone][] = [

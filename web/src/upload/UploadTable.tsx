@@ -7,7 +7,8 @@ import { size } from "../format/values";
 import { type Column, DataTable } from "../ui/DataTable";
 import { reasonText } from "../ui/errors";
 import { Tag, type Tone } from "../ui/Tag";
-import { fateName, type Upload, type UploadState, uploads } from "./uploads";
+import { fateName, type UploadState } from "./fates";
+import { type Upload, uploads } from "./uploads";
 
 const TONES: Partial<Record<UploadState, Tone>> = {
   stored: "ok",

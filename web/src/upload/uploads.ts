@@ -4,6 +4,7 @@ import { ApiError, signedOut } from "../api/calls";
 import type { DocumentTarget, UploadRow } from "../api/types";
 import { queryClient } from "../session/session";
 import type { Found } from "./collect";
+import { fateName, STATES, stateOfRows, type UploadState } from "./fates";
 import { type FileKind, HEAD_BYTES, kindOfHead, kindOfName } from "./kinds";
 import { type Sending, sendFile } from "./send";
 
@@ -12,21 +13,6 @@ const ATTEMPTS = 3;
 const BACKOFF_MS = [1000, 4000];
 const TELL_MS = 120;
 
-export const STATES = [
-  "waiting",
-  "needs_target",
-  "sending",
-  "processing",
-  "stored",
-  "already_stored",
-  "kept_aside",
-  "mixed",
-  "refused",
-  "failed",
-  "cancelled",
-  "ignored",
-] as const;
-export type UploadState = (typeof STATES)[number];
 const UNFINISHED: ReadonlySet<UploadState> = new Set(["waiting", "sending", "processing"]);
 
 export interface Upload {
@@ -53,17 +39,6 @@ export interface Progress {
   totalBytes: number;
   bytesPerSecond: number;
   paused: boolean;
-}
-
-/** `already-stored`, `ALREADY_STORED` and `already_stored` are one fate. */
-export const fateName = (fate: string): string => fate.toLowerCase().replace(/-/g, "_");
-
-/** The fate of a file from the fates of what was in it. */
-export function stateOfRows(rows: UploadRow[]): UploadState {
-  const fates = new Set(rows.map((row) => fateName(row.fate)));
-  if (fates.size > 1) return "mixed";
-  const [only] = fates;
-  return STATES.find((state) => state === only) ?? "refused";
 }
 
 const isTransient = (error: unknown): boolean =>

@@ -1,0 +1,28 @@
+/** What can become of a file, and of the instances in it. */
+import type { UploadRow } from "../api/types";
+
+export const STATES = [
+  "waiting",
+  "needs_target",
+  "sending",
+  "processing",
+  "stored",
+  "already_stored",
+  "kept_aside",
+  "mixed",
+  "refused",
+  "failed",
+  "cancelled",
+  "ignored",
+] as const;
+export type UploadState = (typeof STATES)[number];
+/** `already-stored`, `ALREADY_STORED` and `already_stored` are one fate. */
+export const fateName = (fate: string): string => fate.toLowerCase().replace(/-/g, "_");
+
+/** The fate of a file from the fates of what was in it. */
+export function stateOfRows(rows: UploadRow[]): UploadState {
+  const fates = new Set(rows.map((row) => fateName(row.fate)));
+  if (fates.size > 1) return "mixed";
+  const [only] = fates;
+  return STATES.find((state) => state === only) ?? "refused";
+}
