@@ -103,6 +103,8 @@ class Database:
         with _reachable(), self.engine.connect() as connection:
             if self.dialect == "postgresql":
                 connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            else:
+                connection = connection.execution_options(archipel_read=True)
             with connection.begin() as transaction:
                 yield Tx(connection, self.clock)
                 transaction.rollback()
@@ -186,8 +188,9 @@ def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A read that turns into a write fails at once in WAL mode, so writers say so from the start.
-        writes = connection.get_execution_options().get("archipel_write", False)
-        connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if writes else 'ON'}")
+        options = connection.get_execution_options()
+        writes = options.get("archipel_write", False)
+        connection.exec_driver_sql(f"PRAGMA query_only={'ON' if options.get('archipel_read', False) else 'OFF'}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine

@@ -205,7 +205,8 @@ def follower_named(followers: Sequence[Follower], name: str) -> Follower:
 def status(tx: Tx, followers: Sequence[Follower]) -> list[dict[str, Any]]:
     """Per follower: position, lag (changes not read yet) and number of parked changes."""
     head = position(tx)
-    counts = dict(tx.execute(select(rows.parked.c.follower, func.count()).group_by(rows.parked.c.follower)).tuples().all())
+    counted = tx.execute(select(rows.parked.c.follower, func.count()).group_by(rows.parked.c.follower))
+    counts = {name: count for name, count in counted}
     return [{"name": f.name, "position": (at := _cursor(tx, f.name)), "lag": head - at, "parked": counts.get(f.name, 0)} for f in followers]
 
 

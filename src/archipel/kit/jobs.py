@@ -134,7 +134,8 @@ def finish(database: Database, job_id: str, token: str, error: str | None) -> No
 
 def counts(tx: Tx) -> dict[str, int]:
     """Number of jobs by state."""
-    found = dict(tx.execute(select(rows.job.c.state, func.count()).group_by(rows.job.c.state)).tuples().all())
+    counted = tx.execute(select(rows.job.c.state, func.count()).group_by(rows.job.c.state))
+    found = {state: count for state, count in counted}
     return {state: found.get(state, 0) for state in ("waiting", "running", "failed", "done")}
 
 
