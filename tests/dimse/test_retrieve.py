@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,9 +13,10 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pynetdicom import AE, evt
+from pynetdicom.dsutils import decode
 
-from archipel.archive import InstanceRef
 from archipel.dicom import part10, sop_classes
+from archipel.dicom.pixels import PixelWorkers
 from archipel.kit.errors import Unavailable
 from tests import make
 from tests.dimse.peers import CT, EXPLICIT, IMPLICIT, MR, call, ours, store, until
@@ -247,17 +249,16 @@ def test_when_the_asker_leaves_the_sending_stops(region: Region) -> None:
 class Transcoder:
     """Stands for the pixel workers: the dataset file that it is told to give, or the failure."""
 
-    def __init__(self, folder: Path, data: bytes | None) -> None:
-        self.folder, self.data = folder, data
+    def __init__(self, data: bytes | None) -> None:
+        self.data = data
         self.asked: list[tuple[str, str]] = []
 
-    def transcode(self, blobs: Any, ref: InstanceRef, to: str) -> Path:
-        self.asked.append((ref.transfer_syntax_uid, to))
+    def transcode(self, source: Path, from_: str, to: str, out_path: Path) -> int:
+        assert source.stat().st_size > 0
+        self.asked.append((from_, to))
         if self.data is None:
             raise Unavailable("The image cannot be decoded", code="decode")
-        path = self.folder / f"{len(self.asked)}.ds"
-        path.write_bytes(self.data)
-        return path
+        return out_path.write_bytes(self.data)
 
 
 def stored_j2k(region: Region) -> tuple[Dataset, bytes]:
@@ -272,8 +273,8 @@ def stored_j2k(region: Region) -> tuple[Dataset, bytes]:
     return ds, data
 
 
-def test_what_the_destination_takes_as_stored_is_not_transcoded(make_region: Callable[..., Region], tmp_path: Path) -> None:
-    pixels = Transcoder(tmp_path, None)
+def test_what_the_destination_takes_as_stored_is_not_transcoded(make_region: Callable[..., Region]) -> None:
+    pixels = Transcoder(None)
     region = make_region(pixels=pixels)
     region.device("MODALITY")
     ds, data = stored_j2k(region)
@@ -285,9 +286,9 @@ def test_what_the_destination_takes_as_stored_is_not_transcoded(make_region: Cal
 
 @pytest.mark.parametrize(("takes", "to"), [([EXPLICIT, IMPLICIT], EXPLICIT), ([IMPLICIT], IMPLICIT)])
 def test_what_it_does_not_take_goes_through_the_transcoder_and_leaves_no_file(
-    make_region: Callable[..., Region], tmp_path: Path, takes: list[str], to: str
+    make_region: Callable[..., Region], takes: list[str], to: str
 ) -> None:
-    pixels = Transcoder(tmp_path, b"transcoded")
+    pixels = Transcoder(b"transcoded")
     region = make_region(pixels=pixels)
     region.device("MODALITY")
     ds, _ = stored_j2k(region)
@@ -295,11 +296,11 @@ def test_what_it_does_not_take_goes_through_the_transcoder_and_leaves_no_file(
         assert move(region, identifier("STUDY", StudyInstanceUID=ds.StudyInstanceUID))[-1][0].Status == 0
     assert dest.got == {ds.SOPInstanceUID: b"transcoded"}
     assert pixels.asked == [(J2K, to)]
-    assert list(tmp_path.glob("*.ds")) == []
+    assert region.spool_files() == []
 
 
-def test_a_transcoder_that_fails_costs_that_instance_and_says_why(make_region: Callable[..., Region], tmp_path: Path) -> None:
-    region = make_region(pixels=Transcoder(tmp_path, None))
+def test_a_transcoder_that_fails_costs_that_instance_and_says_why(make_region: Callable[..., Region]) -> None:
+    region = make_region(pixels=Transcoder(None))
     region.device("MODALITY")
     ds, _ = stored_j2k(region)
     (other,) = make.mr_study(instances=1, StudyInstanceUID=ds.StudyInstanceUID)
@@ -311,6 +312,26 @@ def test_a_transcoder_that_fails_costs_that_instance_and_says_why(make_region: C
     assert failed is not None
     assert failed.FailedSOPInstanceUIDList == ds.SOPInstanceUID
     assert set(dest.got) == {other.SOPInstanceUID}
+
+
+@pytest.fixture
+def workers() -> Iterator[PixelWorkers]:
+    made = PixelWorkers(processes=1, memory_bytes_max=1 << 30, seconds_max=60)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("takes", [EXPLICIT, IMPLICIT])
+def test_real_pixels_are_the_same_after_transcoding(make_region: Callable[..., Region], workers: PixelWorkers, takes: str) -> None:
+    region = make_region(pixels=workers)
+    region.device("MODALITY")
+    ds, _ = stored_j2k(region)
+    with destination(region, [(MR, [takes])]) as dest:
+        assert move(region, identifier("STUDY", StudyInstanceUID=ds.StudyInstanceUID))[-1][0].Status == 0
+    got = decode(io.BytesIO(dest.got[ds.SOPInstanceUID]), takes == IMPLICIT, True)
+    plain = dcmread(str(get_testdata_file("MR_small.dcm")))  # the same image, never compressed
+    assert got.PixelData == plain.PixelData
+    assert region.spool_files() == []
 
 
 # --- C-GET --------------------------------------------------------------------------------------------------------------------------
@@ -360,8 +381,8 @@ def test_get_counts_what_the_asker_refuses_and_what_it_offered_no_context_for(re
     assert set(failed.FailedSOPInstanceUIDList) == {ds.SOPInstanceUID for ds in [*ct, *mr]} - set(got)
 
 
-def test_get_transcodes(make_region: Callable[..., Region], tmp_path: Path) -> None:
-    pixels = Transcoder(tmp_path, b"transcoded")
+def test_get_transcodes(make_region: Callable[..., Region]) -> None:
+    pixels = Transcoder(b"transcoded")
     region = make_region(pixels=pixels)
     region.device("MODALITY")
     ds, _ = stored_j2k(region)
@@ -369,7 +390,7 @@ def test_get_transcodes(make_region: Callable[..., Region], tmp_path: Path) -> N
     assert answers[-1][0].Status == 0
     assert got == {ds.SOPInstanceUID: b"transcoded"}
     assert pixels.asked == [(J2K, IMPLICIT)]
-    assert list(tmp_path.glob("*.ds")) == []
+    assert region.spool_files() == []
 
 
 def test_get_without_storage_roles_fails_all(region: Region) -> None:

@@ -12,7 +12,7 @@ from archipel.dicom.message import Command
 from archipel.dimse.association import Association
 from archipel.dimse.negotiation import Context
 from archipel.dimse.parts import Parts
-from archipel.dimse.suboperations import Progress, choose_syntax, dataset_in
+from archipel.dimse.suboperations import NO_COMMON_SYNTAX, Progress, choose_syntax, dataset_in
 from archipel.kit.errors import ArchipelError
 
 
@@ -26,7 +26,11 @@ async def send(parts: Parts, assoc: Association, ref: InstanceRef, progress: Pro
     if not takes:
         progress.count(ref, status.CLASS_NOT_SUPPORTED, "The requestor offered no context (as SCP) for some SOP classes")
         return
-    context = takes[choose_syntax(ref.transfer_syntax_uid, list(takes))]
+    to = choose_syntax(ref.transfer_syntax_uid, list(takes))
+    if to is None:
+        progress.count(ref, status.PROCESSING_FAILURE, NO_COMMON_SYNTAX)
+        return
+    context = takes[to]
     loop = asyncio.get_running_loop()
     with ExitStack() as stack:
         try:

@@ -14,7 +14,7 @@ from archipel.dicom import pdu, scu, sop_classes, status
 from archipel.dicom.message import Command
 from archipel.dimse.association import Association
 from archipel.dimse.parts import Parts
-from archipel.dimse.suboperations import Progress, choose_syntax, dataset_in
+from archipel.dimse.suboperations import NO_COMMON_SYNTAX, Progress, choose_syntax, dataset_in
 from archipel.kit.errors import ArchipelError, NotFound, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -112,6 +112,9 @@ class Sending:
             self.progress.count(ref, status.CLASS_NOT_SUPPORTED, "The destination does not take some SOP classes")
             return
         to = choose_syntax(ref.transfer_syntax_uid, accepted)
+        if to is None:
+            self.progress.count(ref, status.PROCESSING_FAILURE, NO_COMMON_SYNTAX)
+            return
         with ExitStack() as stack:
             try:
                 chunks = stack.enter_context(dataset_in(self._parts, ref, to))

@@ -27,9 +27,9 @@ class Receiver(Protocol):
 
 
 class Pixels(Protocol):
-    """Writes a stored instance in another transfer syntax, to a temporary dataset file that the caller deletes."""
+    """Writes a dataset file in another transfer syntax; ``dicom.pixels.PixelWorkers`` does."""
 
-    def transcode(self, blobs: Any, ref: archive.InstanceRef, to: str) -> Path: ...
+    def transcode(self, source: Path, from_: str, to: str, out_path: Path) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,14 +9,16 @@ from typing import Any
 
 from archipel import archive
 from archipel.archive import InstanceRef, Level
-from archipel.dicom import sop_classes, status
+from archipel.dicom import sop_classes, status, transcode
 from archipel.dimse.association import Association
 from archipel.dimse.identifiers import ISSUER, PATIENT_ID, Identifier, Mismatch
 from archipel.dimse.parts import Parts
 from archipel.kit.database import Tx
 from archipel.kit.errors import Unavailable
+from archipel.kit.ids import new_id
 
 CHUNK_BYTES = 262_144
+NO_COMMON_SYNTAX = "An instance can be given in no transfer syntax that was accepted"
 
 
 @dataclass
@@ -87,27 +89,36 @@ def locate(parts: Parts, assoc: Association, asked: Identifier) -> list[Instance
     return parts.read(act)
 
 
-def choose_syntax(stored: str, accepted: Sequence[str]) -> str:
-    """The transfer syntax to send in: as stored if the peer takes it, else uncompressed, else whatever it takes first."""
+def choose_syntax(stored: str, accepted: Sequence[str]) -> str | None:
+    """The transfer syntax to send in: as stored if the peer takes it, else uncompressed, else another that can be made; None: nothing."""
     if stored in accepted:
         return stored
-    return next((uid for uid in sop_classes.UNCOMPRESSED if uid in accepted), accepted[0])
+    wishes = (*sop_classes.UNCOMPRESSED, *accepted)
+    return next((uid for uid in wishes if uid in accepted and transcode.can_transcode(stored, uid)), None)
 
 
 @contextmanager
 def dataset_in(parts: Parts, ref: InstanceRef, to: str) -> Iterator[Iterator[bytes]]:
-    """The instance's dataset in a transfer syntax, in chunks; blocks. A transcoded one goes through a file that is deleted."""
+    """The instance's dataset in a transfer syntax, in chunks; blocks. A transcoded one goes through files that are deleted."""
     if to == ref.transfer_syntax_uid:
         yield archive.dataset(parts.blobs, ref, chunk_bytes=CHUNK_BYTES)
         return
     if parts.pixels is None:
         raise Unavailable("The peer does not take the stored transfer syntax", code="no-transcoding")
-    path = parts.pixels.transcode(parts.blobs, ref, to)
+    name = new_id()
+    stored, made = parts.spool.folder / f"{name}.in", parts.spool.folder / f"{name}.out"
     try:
-        with path.open("rb") as file:
+        with stored.open("xb") as file:
+            file.writelines(archive.dataset(parts.blobs, ref, chunk_bytes=CHUNK_BYTES))
+        parts.pixels.transcode(stored, ref.transfer_syntax_uid, to, made)
+        stored.unlink()
+        with made.open("rb") as file:
             yield iter(lambda: file.read(CHUNK_BYTES), b"")
+    except OSError as error:
+        raise Unavailable("The archive cannot write its spool", code="spool", detail=str(error)) from error
     finally:
-        path.unlink(missing_ok=True)
+        stored.unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
 
 
 def record(parts: Parts, assoc: Association, progress: Progress, **detail: Any) -> None:
