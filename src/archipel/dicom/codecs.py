@@ -316,7 +316,8 @@ def _encode_rle(array: Array, info: PixelInfo, quality: int) -> tuple[bytes, Pix
 
 
 def _encode_jpeg_ls(array: Array, info: PixelInfo, quality: int) -> tuple[bytes, PixelInfo]:
-    return _without_spiff(bytes(imagecodecs.jpegls_encode(np.ascontiguousarray(_unsigned(array)), level=0))), info
+    room = 2 * array.nbytes + 4096  # noise grows
+    return _without_spiff(bytes(imagecodecs.jpegls_encode(np.ascontiguousarray(_unsigned(array)), level=0, out=room))), info
 
 
 def _without_spiff(data: bytes) -> bytes:

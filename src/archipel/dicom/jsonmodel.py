@@ -23,7 +23,7 @@ from archipel.kit.errors import Invalid
 #: An element in DICOM JSON is {"vr": ..., "Value" | "InlineBinary" | "BulkDataURI": ...}; a dataset maps tags to elements.
 Json = dict[str, Any]
 #: What stands behind a BulkDataURI: bytes, a file, or the frames of encapsulated pixel data.
-Bulk = bytes | Path | list[bytes]
+Bulk = bytes | Path | list[bytes] | list[Path]
 
 BULK_BYTES_MIN = 1024
 _COPY_BYTES = 1 << 20
@@ -319,12 +319,19 @@ class _Writer:
         self.head(name, vr, len(raw))
         self.out.write(raw)
 
-    def fragments(self, name: str, frames: list[bytes]) -> None:
-        """Encapsulated pixel data, one fragment a frame (PS3.5 A.4)."""
+    def fragments(self, name: str, frames: list[bytes] | list[Path]) -> None:
+        """Encapsulated pixel data, one fragment a frame, after an empty offset table (PS3.5 A.4)."""
         self.head(name, "OB", walk.UNDEFINED)
-        for part in [b"", *frames]:  # an empty offset table first
-            padded = part + b"\0" if len(part) % 2 else part
-            self.out.write(b"\xfe\xff\x00\xe0" + self.long.pack(len(padded)) + padded)
+        self.out.write(b"\xfe\xff\x00\xe0\0\0\0\0")
+        for part in frames:
+            size = part.stat().st_size if isinstance(part, Path) else len(part)
+            if size >= 0xFFFFFFFE:
+                raise Invalid("A frame of 4 GB has no form in DICOM", code="too-large", field=name)
+            self.out.write(b"\xfe\xff\x00\xe0" + self.long.pack(size + size % 2))
+            if isinstance(part, Path):
+                _copy(part, self.out, 1)
+            else:
+                self.out.write(part + b"\0" * (size % 2))
         self.out.write(b"\xfe\xff\xdd\xe0\0\0\0\0")
 
     def value(self, name: str, vr: str, element: Json, depth: int) -> bytes:

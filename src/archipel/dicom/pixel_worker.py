@@ -5,6 +5,7 @@ Started by ``pixels.PixelWorkers``. It is bounded in memory and time, and ends w
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -18,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from archipel.dicom import codecs, frames, render, transcode, uids, voi, walk
+from archipel.dicom import codecs, frames, render, transcode, uids, voi, walk, wrap
 from archipel.dicom.header import inflated
 from archipel.kit.errors import ArchipelError, Invalid, LimitReached
 
@@ -105,7 +106,12 @@ def _digest(task: dict[str, Any], source: BinaryIO) -> tuple[dict[str, Any], byt
     return {"digest": transcode.pixel_digest(source, syntax)}, b""
 
 
-_ACTS = {"frames": _frames, "render": _render, "transcode": _transcode, "digest": _digest}
+def _wrap(task: dict[str, Any], source: BinaryIO) -> tuple[dict[str, Any], bytes]:
+    with Path(task["out"]).open("wb") as out:
+        return dataclasses.asdict(wrap.wrap(task["kind"], Path(task["path"]), task["attributes"], out)), b""
+
+
+_ACTS = {"frames": _frames, "render": _render, "transcode": _transcode, "digest": _digest, "wrap": _wrap}
 
 
 def answer(task: dict[str, Any], payload: bytes) -> bytes:

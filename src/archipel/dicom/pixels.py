@@ -17,7 +17,9 @@ from typing import IO, Any
 
 import archipel
 from archipel.dicom.frames import PixelInfo
+from archipel.dicom.jsonmodel import Json
 from archipel.dicom.render import Rendered, RenderRequest
+from archipel.dicom.wrap import Kind, Wrapped
 from archipel.kit.errors import ArchipelError, Conflict, Invalid, LimitReached, NotAllowed, NotFound, Unavailable
 
 _HEAD = Struct("<II")
@@ -156,6 +158,15 @@ class PixelWorkers:
     def pixel_digest(self, source: Source, transfer_syntax_uid: str, *, offset: int = 0) -> str:
         """SHA-256 of all samples in native form; see ``transcode.pixel_digest``."""
         return str(self._run({"act": "digest", "syntax": transfer_syntax_uid}, source, offset)[0]["digest"])
+
+    def wrap(self, kind: Kind, path: Path, attributes: Json, out_path: Path) -> Wrapped:
+        """Write the dataset that a PDF, JPEG, PNG or MP4 file becomes; see ``wrap.wrap``."""
+        task = {"act": "wrap", "kind": kind, "attributes": attributes, "out": str(out_path)}
+        try:
+            return Wrapped(**self._run(task, path, 0)[0])
+        except ArchipelError:
+            out_path.unlink(missing_ok=True)
+            raise
 
     def close(self) -> None:
         """End all children; acts still running fail."""
