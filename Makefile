@@ -66,10 +66,10 @@ soak: debian set-up-dev ## hours of mixed traffic (SOAK_SECONDS=3600)
 	ARCHIPEL_TEST_SOAK_SECONDS=$${SOAK_SECONDS:-3600} $(PYTEST) --timeout 90000 -m soak $(PYTEST_ARGS)
 
 shots: debian set-up-dev ## every screen of the demo, in both languages, into docs/guide
-	$(PYTEST) --timeout 1800 -m shots $(PYTEST_ARGS)
+	@tools/with_platform.sh --demo tools/shots.sh
 
 bench: debian set-up-dev ## ratios against Orthanc and storescp in the same run
-	@tools/bench.sh
+	@tools/with_platform.sh tools/bench.sh
 
 docs: set-up-dev ## the generated pages of docs/reference
 	$(BIN)/python tools/docs.py
