@@ -342,10 +342,10 @@ const account = (login: string, name: string, role: string, site_id: string | nu
   must_change_password: seen === null,
 });
 export const accounts: Account[] = [
-  account("admin", "Nadia Perrot", "administrator", null, "2026-01-31T07:42:10Z"),
+  account("admin", "Nadia Perrot", "administrator", "chu", "2026-01-31T07:42:10Z"),
   account("c.leroy", "Camille Leroy", "radiologist", "chu", "2026-01-31T06:58:02Z"),
   account("m.diallo", "Mamadou Diallo", "technician", "ch-nord", "2026-01-30T17:12:44Z"),
-  account("s.kerbrat", "Soizic Kerbrat", "physicist", null, "2026-01-28T09:00:00Z"),
+  account("s.kerbrat", "Soizic Kerbrat", "physicist", "chu", "2026-01-28T09:00:00Z"),
   account("j.roussel", "Julie Roussel", "requesting_doctor", "cabinet-parc", null),
   account("p.ancien", "Pierre Ancien", "site_administrator", "ch-littoral", "2025-06-12T12:00:00Z"),
 ];
@@ -357,34 +357,37 @@ export function makeConflicts(exams: StoredExam[]): Conflict[] {
     const archived = patientAttributes(exam);
     const received = { ...archived };
     if (kind === "patient_attributes")
-      received["00100030"] = archived["00100030"].replace(/(\d{4})(\d{2})(\d{2})/, "$1$3$2");
-    if (kind === "patient_attributes") received["00100010"] = archived["00100010"].replace(/.\^/, "X^");
-    if (kind === "patient_mismatch") Object.assign(received, { "00100020": "8000042", "00100010": "DURAND^Hélène" });
+      received.PatientBirthDate = archived.PatientBirthDate.replace(/(\d{4})(\d{2})(\d{2})/, "$1$3$2");
+    if (kind === "patient_attributes") received.PatientName = archived.PatientName.replace(/.\^/, "X^");
+    if (kind === "patient_mismatch") Object.assign(received, { PatientID: "8000042", PatientName: "DURAND^Hélène" });
     return conflict(`c${index + 1}`, kind, exam, archived, received);
   });
   const twin = exams[12] as StoredExam;
-  const base = { ...patientAttributes(twin), "00080020": "20260130", "00200013": "17", "0008103E": "Thorax 1.0" };
-  list.splice(1, 0, conflict("c90", "duplicate_instance", twin, base, { ...base, "0008103E": "Thorax 1.0 corrigé" }));
+  const base = {
+    ...patientAttributes(twin),
+    StudyDate: "20260130",
+    InstanceNumber: "17",
+    SeriesDescription: "Thorax 1.0",
+  };
+  list.splice(
+    1,
+    0,
+    conflict("c90", "duplicate_instance", twin, base, { ...base, SeriesDescription: "Thorax 1.0 corrigé" }),
+  );
   return list;
 }
 
 function patientAttributes(exam: StoredExam) {
   return {
-    "00100010": exam.patient.name,
-    "00100020": exam.patient.id,
-    "00100021": exam.patient.issuer ?? "",
-    "00100030": (exam.patient.birth_date ?? "").replaceAll("-", ""),
-    "00100040": exam.patient.sex ?? "",
-    "00080050": exam.accession_number ?? "",
+    PatientName: exam.patient.name,
+    PatientID: exam.patient.id,
+    IssuerOfPatientID: exam.patient.issuer ?? "",
+    PatientBirthDate: (exam.patient.birth_date ?? "").replaceAll("-", ""),
+    PatientSex: exam.patient.sex ?? "",
+    AccessionNumber: exam.accession_number ?? "",
   };
 }
 
-const WORDS: Record<string, string> = {
-  "00100010": "PatientName",
-  "00100020": "PatientID",
-  "00100030": "PatientBirthDate",
-  "0008103E": "SeriesDescription",
-};
 const ACTIONS: Record<string, string[]> = {
   duplicate_instance: ["keep_archived", "use_received"],
   patient_attributes: ["confirm_same_patient"],
@@ -411,12 +414,12 @@ function conflict(
     archived,
     received,
     differences: Object.keys(archived)
-      .filter((path) => archived[path] !== received[path])
-      .map((path) => ({
-        path,
-        keyword: WORDS[path] ?? null,
-        archived: archived[path] ?? null,
-        received: received[path] ?? null,
+      .filter((keyword) => archived[keyword] !== received[keyword])
+      .map((keyword) => ({
+        path: keyword,
+        keyword,
+        archived: archived[keyword] ?? "",
+        received: received[keyword] ?? "",
       })),
   };
 }

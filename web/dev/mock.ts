@@ -130,14 +130,23 @@ function matches(exam: StoredExam, query: URLSearchParams): boolean {
     (!query.get("date_to") || date <= String(query.get("date_to"))) &&
     (!query.get("site_id") || exam.site.id === query.get("site_id")) &&
     (!modality.length || exam.modalities.some((one) => modality.includes(one))) &&
+    (query.get("include_rejected") === "true" || !exam.rejected) &&
     (query.get("flagged") !== "true" || exam.flags.length > 0)
   );
 }
 
 function sortKey(exam: StoredExam, name: string): string {
-  if (name === "patient_name") return fold(exam.patient.name);
-  if (name === "study_date") return `${exam.study_date} ${exam.study_time}`;
-  return exam.received_at;
+  const keys: Record<string, string | null> = {
+    patient_name: fold(exam.patient.name),
+    study_date: `${exam.study_date} ${exam.study_time}`,
+    birth_date: exam.patient.birth_date,
+    patient_id: exam.patient.id,
+    description: exam.description,
+    site: exam.site.name,
+    modality: exam.modalities.join(" "),
+    instance_count: String(exam.instance_count).padStart(8, "0"),
+  };
+  return keys[name] ?? exam.received_at;
 }
 
 function listExams({ url }: Call): Answer {
@@ -189,6 +198,12 @@ function upload({ raw }: Call): Answer {
         ]
       : [row],
   };
+}
+
+function readConflict({ params: [id] }: Call): Answer {
+  const found = conflicts.find((one) => one.id === id);
+  if (!found) throw new Refusal(404, "not_found", "no-conflict");
+  return { ...found, same_pixels: found.kind === "duplicate_instance" ? true : null };
 }
 
 function resolve({ params: [id], body, login }: Call): Answer {
@@ -338,7 +353,7 @@ function trace(): Answer {
   const at = (minutes: number) => new Date(now.getTime() - minutes * 60_000).toISOString();
   return [
     { at: at(3), actor: "c.leroy", action: "archive.retrieve", detail: { instance_count: 787 } },
-    { at: at(4), actor: "c.leroy", action: "exam.read", detail: "" },
+    { at: at(4), actor: "c.leroy", action: "archive.open", detail: "" },
     { at: at(58), actor: "admin", action: "archive.revoke_rejection", detail: { code: "113001" } },
     { at: at(60), actor: "m.diallo", action: "archive.reject", detail: { code: "113001", comment: "Flou cinétique" } },
     { at: at(92), actor: "CT_CHU_1", action: "archive.receive", detail: { door: "dimse", instance_count: 787 } },
@@ -402,6 +417,7 @@ const ROUTES: Route[] = [
     /^\/conflicts$/,
     ({ url }) => list(conflicts.filter((one) => one.state === (url.searchParams.get("state") ?? "open"))),
   ],
+  ["GET", /^\/conflicts\/([^/]+)$/, readConflict],
   ["POST", /^\/conflicts\/([^/]+)\/resolution$/, resolve],
   ["GET", /^\/sites$/, () => list(sites)],
   ["POST", /^\/sites$/, ({ body }) => insert(sites, "id", { active: true, ...body } as never, "site-exists")],

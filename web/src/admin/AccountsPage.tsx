@@ -9,6 +9,7 @@ import type { Account } from "../api/types";
 import { useSites } from "../exams/Filters";
 import { instant, number } from "../format/values";
 import { i18next } from "../i18n";
+import { useSession } from "../session/session";
 import { Confirm } from "../ui/Confirm";
 import { CopyText } from "../ui/CopyText";
 import type { Column } from "../ui/DataTable";
@@ -19,7 +20,6 @@ import { RowMenu } from "./RowMenu";
 import { useChange } from "./useChange";
 
 const LOGIN = /^[A-Za-z0-9]([A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?$/;
-const REGION = "";
 const NEW: Account = {
   login: "",
   name: "",
@@ -54,8 +54,9 @@ function AccountForm({ account, isNew, onClose, onGiven }: FormProps) {
   const { t } = useTranslation();
   const sites = useSites();
   const roles = useRoles();
+  const { account: own } = useSession();
   const { busy, error, run } = useChange("accounts");
-  const [draft, setDraft] = useState(account);
+  const [draft, setDraft] = useState({ ...account, site_id: account.site_id || own.site_id || (sites[0]?.id ?? null) });
   const [tried, setTried] = useState(false);
   const set = (change: Partial<Account>) => setDraft({ ...draft, ...change });
   const badLogin = !LOGIN.test(draft.login);
@@ -104,12 +105,9 @@ function AccountForm({ account, isNew, onClose, onGiven }: FormProps) {
           <Select
             label={t("accounts.site")}
             allowDeselect={false}
-            data={[
-              { value: REGION, label: t("accounts.wholeRegion") },
-              ...sites.map((site) => ({ value: site.id, label: site.name })),
-            ]}
-            value={draft.site_id ?? REGION}
-            onChange={(site) => set({ site_id: site || null })}
+            data={sites.map((site) => ({ value: site.id, label: site.name }))}
+            value={draft.site_id || null}
+            onChange={(site) => site && set({ site_id: site })}
           />
         </Group>
         {permissions.length > 0 && (
@@ -159,8 +157,7 @@ function useAccountColumns(onEdit: (account: Account) => void, onReset: (account
   const { t, i18n } = useTranslation();
   const sites = useSites();
   const { run } = useChange("accounts");
-  const siteName = (id: string | null) =>
-    id ? (sites.find((site) => site.id === id)?.name ?? id) : t("accounts.wholeRegion");
+  const siteName = (id: string | null) => sites.find((site) => site.id === id)?.name ?? id;
   return [
     {
       key: "name",

@@ -22,7 +22,7 @@ import type {
 } from "./types";
 
 const ROOT = "/api/v1";
-const PAGE_OF_EVERYTHING = 1000;
+const CONFLICTS_MAX = 200;
 
 export class ApiError extends Error {
   constructor(
@@ -188,25 +188,25 @@ export async function readMetadata(study: string, series: string, instance: stri
 
 // Conflicts
 export const listConflicts = (state: string, signal?: AbortSignal) =>
-  rows<Conflict>(`${ROOT}/conflicts?state=${part(state)}`, signal);
+  json<List<Conflict>>(`${ROOT}/conflicts?state=${part(state)}&limit=${CONFLICTS_MAX}`, { signal });
+export const readConflict = (id: string, signal?: AbortSignal) =>
+  json<Conflict>(`${ROOT}/conflicts/${part(id)}`, { signal });
 export const resolveConflict = (id: string, action: string, comment: string) =>
   nothing(`${ROOT}/conflicts/${part(id)}/resolution`, { method: "POST", body: { action, comment } });
 
 // Directory
-export const listSites = (signal?: AbortSignal) => rows<Site>(`${ROOT}/sites?limit=${PAGE_OF_EVERYTHING}`, signal);
+export const listSites = (signal?: AbortSignal) => rows<Site>(`${ROOT}/sites`, signal);
 export const addSite = (site: Omit<Site, "active">) => json<Site>(`${ROOT}/sites`, { method: "POST", body: site });
 export const changeSite = (id: string, change: Partial<Omit<Site, "id">>) =>
   nothing(`${ROOT}/sites/${part(id)}`, { method: "PATCH", body: change });
-export const listDevices = (signal?: AbortSignal) =>
-  rows<Device>(`${ROOT}/devices?limit=${PAGE_OF_EVERYTHING}`, signal);
+export const listDevices = (signal?: AbortSignal) => rows<Device>(`${ROOT}/devices`, signal);
 export const addDevice = (device: Omit<Device, "active">) =>
   json<Device>(`${ROOT}/devices`, { method: "POST", body: device });
 export const changeDevice = (aet: string, change: Partial<Omit<Device, "aet">>) =>
   nothing(`${ROOT}/devices/${part(aet)}`, { method: "PATCH", body: change });
 export const removeDevice = (aet: string) => nothing(`${ROOT}/devices/${part(aet)}`, { method: "DELETE" });
 export const echoDevice = (aet: string) => json<EchoResult>(`${ROOT}/devices/${part(aet)}/echo`, { method: "POST" });
-export const listAccounts = (signal?: AbortSignal) =>
-  rows<Account>(`${ROOT}/accounts?limit=${PAGE_OF_EVERYTHING}`, signal);
+export const listAccounts = (signal?: AbortSignal) => rows<Account>(`${ROOT}/accounts`, signal);
 export const addAccount = (account: Pick<Account, "login" | "name" | "role" | "site_id">) =>
   json<AccountWithPassword>(`${ROOT}/accounts`, { method: "POST", body: account });
 export const changeAccount = (login: string, change: Partial<Omit<Account, "login">>) =>
@@ -218,6 +218,7 @@ export const listRoles = (signal?: AbortSignal) => rows<Role>(`${ROOT}/roles`, s
 // System
 export const readSystem = (signal?: AbortSignal) => json<SystemState>(`${ROOT}/system`, { signal });
 export const listParked = (signal?: AbortSignal) => rows<ParkedChange>(`${ROOT}/system/parked`, signal);
-export const retryParked = (id: string) => nothing(`${ROOT}/system/parked/${part(id)}/retry`, { method: "POST" });
+export const retryParked = (id: string) =>
+  json<{ succeeded: boolean }>(`${ROOT}/system/parked/${part(id)}/retry`, { method: "POST" });
 export const listJobs = (signal?: AbortSignal) => rows<Job>(`${ROOT}/system/jobs`, signal);
 export const resetDemo = () => nothing(`${ROOT}/demo/reset`, { method: "POST" });

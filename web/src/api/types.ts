@@ -107,21 +107,24 @@ export interface Conflict {
   sop_instance_uid: string | null;
   found_at: string;
   site_id: string | null;
+  source_ae?: string | null;
   actions: string[];
   archived: Record<string, unknown> | null;
   received: Record<string, unknown> | null;
   differences: Difference[];
+  /** Known for one entry only: null when it was not compared. */
+  same_pixels?: boolean | null;
   resolution?: { action: string; comment: string; actor: string; at: string } | null;
 }
 
 export interface TraceEntry {
   at: string;
   actor: string;
+  actor_kind?: string;
   action: string;
+  outcome?: string;
   detail: unknown;
 }
-
-export type UploadFate = "stored" | "already_stored" | "kept_aside" | "refused";
 
 export interface UploadRow {
   name: string;
@@ -143,6 +146,7 @@ export interface Site {
   issuer: string | null;
   services: string[];
   active: boolean;
+  demo?: boolean;
 }
 
 export interface Device {
@@ -158,6 +162,7 @@ export interface Device {
 export interface EchoResult {
   ok: boolean;
   reason: string | null;
+  public?: string;
   took_ms: number | null;
 }
 
@@ -263,6 +268,7 @@ export interface ExamFilters {
   description?: string;
   site_id?: string;
   flagged?: boolean;
+  include_rejected?: boolean;
 }
 
 export interface ExamQuery extends ExamFilters {

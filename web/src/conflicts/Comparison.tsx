@@ -1,22 +1,11 @@
 import { Switch, Text } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Conflict } from "../api/types";
-import type { Dictionary } from "../dicom/tags";
 import { day } from "../format/values";
 import { type ComparedLine, comparedLines, differingPart } from "./compare";
 import style from "./conflicts.module.css";
 import { conflictWord } from "./words";
-
-function useDictionary(): Dictionary {
-  const { data } = useQuery({
-    queryKey: ["dictionary"],
-    staleTime: Number.POSITIVE_INFINITY,
-    queryFn: () => import("../dicom/dictionary.json").then((module) => module.default as Dictionary),
-  });
-  return data ?? {};
-}
 
 /** DICOM dates are read as dates; everything else stays as it was received. */
 function shown(line: ComparedLine, value: string, language: string): string {
@@ -41,13 +30,17 @@ function Cell({ own, other }: { own: string; other: string }) {
 /** Archived and received values in two columns; what differs is marked, in colour and in weight. */
 export function Comparison({ conflict }: { conflict: Conflict }) {
   const { t, i18n } = useTranslation();
-  const dictionary = useDictionary();
   const [onlyDifferences, setOnlyDifferences] = useState(false);
-  const all = comparedLines(conflict, dictionary);
+  const all = comparedLines(conflict);
   const lines = onlyDifferences ? all.filter((line) => line.differs) : all;
   return (
     <>
       {conflict.differences.length === 0 && <Text size="sm">{t("conflicts.noDifferences")}</Text>}
+      {typeof conflict.same_pixels === "boolean" && (
+        <Text size="sm" fw={600}>
+          {conflict.same_pixels ? t("conflicts.samePixels") : t("conflicts.otherPixels")}
+        </Text>
+      )}
       <table className={style.compare}>
         <thead>
           <tr>
@@ -63,7 +56,7 @@ export function Comparison({ conflict }: { conflict: Conflict }) {
             const archived = shown(line, line.archived, i18n.language);
             const received = shown(line, line.received, i18n.language);
             return (
-              <tr key={line.path} data-differs={line.differs || undefined}>
+              <tr key={line.keyword} data-differs={line.differs || undefined}>
                 <th scope="row">
                   {conflictWord("keyword", line.keyword, t)}
                   {line.differs && <span className="hidden-visually"> ({t("conflicts.differs")})</span>}

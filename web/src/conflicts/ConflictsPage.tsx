@@ -3,7 +3,7 @@ import { IconArrowsDiff, IconCircleCheck } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { Link, NavLink, useNavigate, useParams, useSearchParams } from "react-router";
-import { listConflicts } from "../api/calls";
+import { listConflicts, readConflict } from "../api/calls";
 import type { Conflict } from "../api/types";
 import { useSites } from "../exams/Filters";
 import { FlagIcon, flagKind } from "../exams/flags";
@@ -17,11 +17,9 @@ import style from "./conflicts.module.css";
 import { Resolution } from "./Resolution";
 import { conflictWord } from "./words";
 
-const PATIENT_NAME = "00100010";
-
 /** The name that the archive has, else the one that came. */
 function patientOf(conflict: Conflict): string {
-  return personName(String(conflict.archived?.[PATIENT_NAME] ?? conflict.received?.[PATIENT_NAME] ?? ""));
+  return personName(String(conflict.archived?.PatientName ?? conflict.received?.PatientName ?? ""));
 }
 
 function Entry({ conflict, search, siteName }: { conflict: Conflict; search: string; siteName: string }) {
@@ -65,6 +63,7 @@ function Detail({ conflict, siteName, onDone }: { conflict: Conflict; siteName: 
           <Text size="xs" c="dimmed" className="num">
             {t("conflicts.foundAt")} {instant(conflict.found_at, i18n.language)}
             {siteName && ` · ${siteName}`}
+            {conflict.source_ae && ` · ${conflict.source_ae}`}
           </Text>
         </div>
         <Text size="sm" maw={760}>
@@ -94,9 +93,18 @@ export function ConflictsPage() {
   const kind = params.get("kind") ?? "";
   const sites = useSites();
   const query = useQuery({ queryKey: ["conflicts", state], queryFn: ({ signal }) => listConflicts(state, signal) });
-  const rows = (query.data ?? []).filter((conflict) => !kind || conflict.kind === kind);
-  const kinds = [...new Set((query.data ?? []).map((conflict) => conflict.kind))];
-  const current = rows.find((conflict) => conflict.id === id) ?? rows[0];
+  const all = query.data?.items ?? [];
+  const rows = all.filter((conflict) => !kind || conflict.kind === kind);
+  const kinds = [...new Set(all.map((conflict) => conflict.kind))];
+  const listed = rows.find((conflict) => conflict.id === id);
+  const wanted = id ?? rows[0]?.id;
+  // One entry by itself knows more than the list (whether the pixels are the same), and may lie beyond the page.
+  const one = useQuery({
+    queryKey: ["conflicts", "one", wanted],
+    queryFn: ({ signal }) => readConflict(wanted ?? "", signal),
+    enabled: Boolean(wanted),
+  });
+  const current = one.data ?? listed ?? rows[0];
   const siteName = (conflict: Conflict) =>
     sites.find((site) => site.id === conflict.site_id)?.name ?? conflict.site_id ?? "";
   const set = (name: string, value: string | null) => {

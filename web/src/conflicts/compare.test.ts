@@ -1,17 +1,17 @@
 import { expect, test } from "vitest";
 import type { Conflict } from "../api/types";
-import dictionary from "../dicom/dictionary.json";
 import { comparedLines, differingPart } from "./compare";
 
 test("differences come first, then what is common", () => {
   const conflict = {
-    archived: { "00100010": "DUPONT^Jeanne", "00100020": "1" },
-    received: { "00100010": "DUPOND^Jeanne", "00100020": "1" },
-    differences: [{ path: "00100010", keyword: null, archived: "DUPONT^Jeanne", received: "DUPOND^Jeanne" }],
+    archived: { PatientSex: "F", PatientName: "DUPONT^Jeanne", PatientID: "1" },
+    received: { PatientSex: "F", PatientName: "DUPOND^Jeanne", PatientID: "1" },
+    differences: [{ path: "00100010", keyword: "PatientName", archived: "DUPONT^Jeanne", received: "DUPOND^Jeanne" }],
   } as unknown as Conflict;
-  expect(comparedLines(conflict, dictionary).map(({ keyword, differs }) => [keyword, differs])).toEqual([
+  expect(comparedLines(conflict).map(({ keyword, differs }) => [keyword, differs])).toEqual([
     ["PatientName", true],
     ["PatientID", false],
+    ["PatientSex", false],
   ]);
 });
 

@@ -1,45 +1,43 @@
 /** Two versions of the same thing, side by side. */
 import type { Conflict } from "../api/types";
-import { type Dictionary, keywordOf } from "../dicom/tags";
 
 export interface ComparedLine {
-  path: string;
   keyword: string;
   archived: string;
   received: string;
   differs: boolean;
 }
 
-function text(value: unknown): string {
-  if (value === null || value === undefined) return "";
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
-}
+/** Who it is first, then the exam, then the rest as it comes. */
+const ORDER = [
+  "PatientName",
+  "PatientID",
+  "IssuerOfPatientID",
+  "PatientBirthDate",
+  "PatientSex",
+  "AccessionNumber",
+  "StudyDate",
+  "StudyDescription",
+];
+const rank = (keyword: string): number => (ORDER.indexOf(keyword) + ORDER.length + 1) % (ORDER.length + 1);
 
-/** The last tag of a path names the attribute: `00400275.00401001`. */
-function nameOf(path: string, dictionary: Dictionary): string {
-  const tag = path.split(".").at(-1) ?? path;
-  return /^[0-9A-F]{8}$/i.test(tag) ? keywordOf(tag, dictionary) || path : path;
-}
+const text = (value: unknown): string => (value === null || value === undefined ? "" : String(value));
 
 /** Differences first, then what both have in common. */
-export function comparedLines(conflict: Conflict, dictionary: Dictionary): ComparedLine[] {
-  const differing = new Map(conflict.differences.map((one) => [one.path, one]));
+export function comparedLines(conflict: Conflict): ComparedLine[] {
   const lines: ComparedLine[] = conflict.differences.map((one) => ({
-    path: one.path,
-    keyword: one.keyword || nameOf(one.path, dictionary),
+    keyword: one.keyword || one.path,
     archived: text(one.archived),
     received: text(one.received),
     differs: true,
   }));
-  const paths = new Set([...Object.keys(conflict.archived ?? {}), ...Object.keys(conflict.received ?? {})]);
-  for (const path of [...paths].sort()) {
-    if (differing.has(path)) continue;
-    const archived = text(conflict.archived?.[path]);
-    const received = text(conflict.received?.[path]);
-    if (archived !== received) continue;
-    lines.push({ path, keyword: nameOf(path, dictionary), archived, received, differs: false });
+  const known = new Set(lines.map((line) => line.keyword));
+  for (const [keyword, value] of Object.entries(conflict.archived ?? {})) {
+    const archived = text(value);
+    if (known.has(keyword) || archived === "" || archived !== text(conflict.received?.[keyword])) continue;
+    lines.push({ keyword, archived, received: archived, differs: false });
   }
-  return lines;
+  return lines.sort((a, b) => Number(b.differs) - Number(a.differs) || rank(a.keyword) - rank(b.keyword));
 }
 
 export interface Parted {

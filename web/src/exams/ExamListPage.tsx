@@ -18,7 +18,7 @@ import style from "./exams.module.css";
 import { Filters } from "./Filters";
 import { rememberList } from "./lastList";
 import { useLive } from "./live";
-import { isFiltered, type ListState, readState, SORT_DEFAULT, toQuery, writeState } from "./query";
+import { isFiltered, type ListState, NO_FILTERS, readState, SORT_DEFAULT, toQuery, writeState } from "./query";
 
 /** Where the page starts, kept with the entry of the browser's history. */
 interface PageState {
@@ -94,7 +94,7 @@ function useExamList() {
     placeholderData: keepPreviousData,
   });
   const change = (part: Partial<ListState>) => setParams(writeState({ ...state, ...part }));
-  const clear = () => setParams(writeState({ text: "", filters: {}, modality: [], flagged: false, sort: state.sort }));
+  const clear = () => setParams(writeState({ ...NO_FILTERS, sort: state.sort }));
   return { state, query, list, change, clear, cursors, go, limit, setLimit };
 }
 

@@ -1,4 +1,4 @@
-import { Button, CloseButton, Group, Select, TextInput } from "@mantine/core";
+import { Button, Checkbox, CloseButton, Group, Select, TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { IconAdjustmentsHorizontal, IconFlag, IconSearch } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
@@ -160,6 +160,12 @@ function MoreFilters({ state, onChange }: Omit<Props, "onClear">) {
         value={state.filters.description}
         onChange={set("description")}
       />
+      <Checkbox
+        mb={9}
+        label={t("exams.withRejected")}
+        checked={state.rejected}
+        onChange={(event) => onChange({ rejected: event.currentTarget.checked })}
+      />
     </Group>
   );
 }
@@ -180,7 +186,7 @@ export function Filters({ state, onChange, onClear }: Props) {
   const sites = useSites();
   const { patient_name, patient_id, birth_date, accession_number, description } = state.filters;
   const [more, setMore] = useState(
-    Boolean(patient_name || patient_id || birth_date || accession_number || description),
+    Boolean(patient_name || patient_id || birth_date || accession_number || description || state.rejected),
   );
   const [custom, setCustom] = useState(false);
   const { date_from, date_to } = state.filters;

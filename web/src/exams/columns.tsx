@@ -46,6 +46,7 @@ function patientColumns(t: TFunction, language: string, room: Room): Column<Exam
     },
     {
       key: "birth",
+      sort: "birth_date",
       header: `${t("exams.column.sex")}, ${t("exams.column.birth").toLowerCase()}`,
       width: room === "narrow" ? 150 : 164,
       cell: (exam) => (
@@ -57,6 +58,7 @@ function patientColumns(t: TFunction, language: string, room: Room): Column<Exam
     },
     {
       key: "id",
+      sort: "patient_id",
       header: t("exams.column.id"),
       width: room === "narrow" ? 84 : 142,
       cell: (exam) => (
@@ -101,6 +103,7 @@ function examColumns(t: TFunction, language: string, room: Room): Column<Exam>[]
     },
     {
       key: "modality",
+      sort: "modality",
       header: t("exams.column.modality"),
       width: room === "narrow" ? 70 : 78,
       tight: true,
@@ -108,18 +111,21 @@ function examColumns(t: TFunction, language: string, room: Room): Column<Exam>[]
     },
     {
       key: "description",
+      sort: "description",
       header: t("exams.column.description"),
       width: room === "narrow" ? 118 : undefined,
       cell: (exam) => text(exam.description),
     },
     {
       key: "site",
+      sort: "site",
       header: t("exams.column.site"),
       width: room === "narrow" ? 92 : 122,
       cell: (exam) => text(exam.site.name),
     },
     {
       key: "images",
+      sort: "instance_count",
       header: t("exams.column.images"),
       width: room === "narrow" ? 70 : 80,
       end: true,

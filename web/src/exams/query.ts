@@ -20,8 +20,17 @@ export interface ListState {
   filters: Partial<Record<(typeof TEXTS)[number], string>>;
   modality: string[];
   flagged: boolean;
+  rejected: boolean;
   sort: string;
 }
+
+export const NO_FILTERS: Omit<ListState, "sort"> = {
+  text: "",
+  filters: {},
+  modality: [],
+  flagged: false,
+  rejected: false,
+};
 
 export function readState(params: URLSearchParams): ListState {
   const filters: ListState["filters"] = {};
@@ -34,6 +43,7 @@ export function readState(params: URLSearchParams): ListState {
     filters,
     modality: params.getAll("modality"),
     flagged: params.get("flagged") === "true",
+    rejected: params.get("rejected") === "true",
     sort: params.get("sort") ?? SORT_DEFAULT,
   };
 }
@@ -47,6 +57,7 @@ export function writeState(state: ListState): URLSearchParams {
   }
   for (const code of state.modality) params.append("modality", code);
   if (state.flagged) params.set("flagged", "true");
+  if (state.rejected) params.set("rejected", "true");
   if (state.sort !== SORT_DEFAULT) params.set("sort", state.sort);
   return params;
 }
@@ -59,6 +70,7 @@ export function toQuery(state: ListState, limit: number, cursor: string | undefi
     birth_date: state.filters.birth_date ?? birthDate ?? undefined,
     modality: state.modality.length ? state.modality : undefined,
     flagged: state.flagged || undefined,
+    include_rejected: state.rejected || undefined,
     sort: state.sort,
     limit,
     cursor,
@@ -66,5 +78,7 @@ export function toQuery(state: ListState, limit: number, cursor: string | undefi
 }
 
 export function isFiltered(state: ListState): boolean {
-  return Boolean(state.text || state.flagged || state.modality.length || Object.keys(state.filters).length);
+  return Boolean(
+    state.text || state.flagged || state.rejected || state.modality.length || Object.keys(state.filters).length,
+  );
 }

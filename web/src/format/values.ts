@@ -44,6 +44,8 @@ export function instant(iso: string | null | undefined, language: string, second
 }
 
 export function number(value: number, language: string): string {
+  // The platform says -1 for a figure that it is still gathering.
+  if (value < 0) return "…";
   return new Intl.NumberFormat(localeTag(language)).format(value);
 }
 
@@ -56,6 +58,7 @@ const UNITS = { fr: ["o", "ko", "Mo", "Go", "To"], en: ["B", "kB", "MB", "GB", "
 /** Decimal sizes, as disks and networks count: 1 kB = 1000 bytes. */
 export function size(bytes: number | null | undefined, language: string): string {
   if (bytes === null || bytes === undefined || !Number.isFinite(bytes)) return "";
+  if (bytes < 0) return "…";
   const units = language === "fr" ? UNITS.fr : UNITS.en;
   let value = bytes;
   let unit = 0;

@@ -121,7 +121,7 @@ function Navigation({ narrow, onToggle, onHelp }: { narrow: boolean; onToggle: (
     enabled: may("conflict.resolve"),
     refetchInterval: 60_000,
   });
-  const open = conflicts?.length ?? 0;
+  const open = conflicts?.total ?? 0;
   const administration = ADMINISTRATION.filter((entry) => may(entry.permission));
   const toggle = narrow ? t("nav.expand") : t("nav.collapse");
   return (

@@ -11,7 +11,7 @@ export function Disk({ disk, database, blobs }: { disk: SystemState["disk"]; dat
   const { t, i18n } = useTranslation();
   const total = Math.max(1, disk.data_total_bytes);
   const used = total - disk.data_free_bytes;
-  const other = Math.max(0, used - disk.blobs_bytes - disk.database_bytes);
+  const other = Math.max(0, used - Math.max(0, disk.blobs_bytes) - disk.database_bytes);
   const parts = [
     { name: t("system.diskBlobs"), bytes: disk.blobs_bytes, colour: "var(--app-accent)" },
     { name: t("system.diskDatabase"), bytes: disk.database_bytes, colour: "var(--app-violet)" },
@@ -31,7 +31,10 @@ export function Disk({ disk, database, blobs }: { disk: SystemState["disk"]; dat
       <div style={{ padding: "4px 14px 14px" }}>
         <div className={style.gauge} role="img" aria-label={`${text}, ${percent(used / total, i18n.language)}`}>
           {parts.map((part) => (
-            <span key={part.name} style={{ width: `${(100 * part.bytes) / total}%`, background: part.colour }} />
+            <span
+              key={part.name}
+              style={{ width: `${(100 * Math.max(0, part.bytes)) / total}%`, background: part.colour }}
+            />
           ))}
         </div>
         <Group gap="lg" mt={10}>

@@ -10,7 +10,7 @@ import { elapsed, instant, number, size } from "../format/values";
 import { i18next } from "../i18n";
 import { useMay } from "../session/session";
 import { DataTable } from "../ui/DataTable";
-import { notifyDone, notifyError } from "../ui/errors";
+import { notifyDone, notifyError, reasonText } from "../ui/errors";
 import { Failed, Loading } from "../ui/states";
 import { Tag, type Tone } from "../ui/Tag";
 import style from "./system.module.css";
@@ -137,8 +137,8 @@ export function Parked() {
   const parked = useQuery({ queryKey: ["system", "parked"], queryFn: ({ signal }) => listParked(signal) });
   const retry = async (change: ParkedChange) => {
     try {
-      await retryParked(change.id);
-      notifyDone(t("system.retried"));
+      const { succeeded } = await retryParked(change.id);
+      notifyDone(succeeded ? t("system.retried") : t("system.parkedAgain"));
     } catch (error) {
       notifyError(error);
     }
@@ -176,7 +176,7 @@ export function Parked() {
             {
               key: "error",
               header: t("system.error"),
-              cell: (change) => <span style={{ overflowWrap: "anywhere" }}>{change.error}</span>,
+              cell: (change) => <span style={{ overflowWrap: "anywhere" }}>{reasonText(change.error, t)}</span>,
             },
             {
               key: "at",
@@ -241,7 +241,7 @@ export function Jobs({ counts }: { counts: SystemState["jobs"] }) {
     {
       key: "error",
       header: t("system.error"),
-      cell: (job: Job) => <span style={{ overflowWrap: "anywhere" }}>{job.error}</span>,
+      cell: (job: Job) => <span style={{ overflowWrap: "anywhere" }}>{reasonText(job.error, t)}</span>,
     },
   ];
   return (

@@ -7,7 +7,7 @@ import { useTranslation } from "react-i18next";
 import { listExams } from "../api/calls";
 import type { DocumentTarget, Exam } from "../api/types";
 import { nameOf } from "../exams/columns";
-import { toQuery } from "../exams/query";
+import { NO_FILTERS, toQuery } from "../exams/query";
 import { typedName } from "../format/person";
 import { clockTime, day } from "../format/values";
 import { DayInput } from "../ui/DayInput";
@@ -39,11 +39,7 @@ function ExistingExam({ chosen, onChoose }: { chosen: Exam | null; onChoose: (ex
   const { t } = useTranslation();
   const [text, setText] = useState("");
   const [wanted] = useDebouncedValue(text.trim(), 250);
-  const query = toQuery(
-    { text: wanted, filters: {}, modality: [], flagged: false, sort: "-study_date" },
-    RESULTS,
-    undefined,
-  );
+  const query = toQuery({ ...NO_FILTERS, text: wanted, sort: "-study_date" }, RESULTS, undefined);
   const found = useQuery({
     queryKey: ["exams", "target", query],
     queryFn: ({ signal }) => listExams(query, signal),

@@ -9,6 +9,8 @@ test("a file has the fate of what was in it", () => {
   expect(stateOfRows([row("stored")])).toBe("stored");
   expect(stateOfRows([row("ALREADY_STORED"), row("already-stored")])).toBe("already_stored");
   expect(stateOfRows([row("stored"), row("refused")])).toBe("mixed");
+  expect(stateOfRows([row("stored"), row("skipped")])).toBe("stored");
+  expect(stateOfRows([row("skipped")])).toBe("ignored");
   expect(stateOfRows([])).toBe("refused");
 });
 
