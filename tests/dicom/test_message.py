@@ -13,7 +13,6 @@ from pynetdicom.dsutils import encode as their_encode
 
 from archipel.dicom import message, pdu
 from archipel.dicom.message import Command
-from archipel.kit.errors import Invalid
 
 EXAMPLES = settings(max_examples=150, deadline=None)
 numbers = st.integers(0, 65535)
@@ -117,7 +116,7 @@ def test_peer_length_bounds_what_is_sent() -> None:
     assert message.data_bytes_max(16384) == 16378
     assert message.data_bytes_max(0) == message.PDU_BYTES_MAX - 6
     assert message.data_bytes_max(2**32 - 1) == message.PDU_BYTES_MAX - 6
-    with pytest.raises(Invalid):
+    with pytest.raises(pdu.PduError):
         message.data_bytes_max(7)
 
 

@@ -14,7 +14,7 @@ import pytest
 from pynetdicom.dsutils import encode
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
-from archipel import directory
+from archipel import audit, directory
 from archipel.dicom import message, pdu
 from archipel.dicom.pdu import AnsweredContext, AssociateAccept, AssociateReject, ProposedContext
 from archipel.kit.errors import Unavailable
@@ -290,3 +290,26 @@ def test_pynetdicom_negotiates_roles_and_query_options(region: Region) -> None:
     assert context.as_scp
     assert association.acceptor.sop_class_extended == {asked.sop_class_uid: b"\x01\x00\x01\x00"}
     association.release()
+
+
+def test_rejections_are_audited_once_a_minute(region: Region) -> None:
+    for _ in range(3):
+        rejection(region, calling="STRANGER")
+    with region.database.read() as tx:
+        records = audit.search(tx, actor_id="STRANGER")
+    assert [(r.action, r.outcome, r.actor.address, r.detail["reason"]) for r in records] == [
+        ("dimse.association", "refused", "127.0.0.1", "calling AE title not recognised")
+    ]
+
+
+def test_an_association_that_stored_is_audited_with_its_counts(region: Region) -> None:
+    store(region, make.ct_study(instances=2))
+    until(lambda: region.door.associations() == [])
+
+    def records() -> list[audit.AuditRecord]:
+        with region.database.read() as tx:
+            return [r for r in audit.search(tx, actor_id="MODALITY") if r.action == "dimse.association"]
+
+    until(records)
+    (record,) = records()
+    assert (record.detail["received_count"], record.detail["failed_count"], record.detail["how"]) == (2, 0, "released")

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from archipel.dicom import pdu
-from archipel.kit.errors import Invalid
 
 C_STORE_RQ, C_GET_RQ, C_FIND_RQ, C_MOVE_RQ, C_ECHO_RQ, C_CANCEL_RQ = 0x0001, 0x0010, 0x0020, 0x0021, 0x0030, 0x0FFF
 N_EVENT_REPORT_RQ, N_GET_RQ, N_SET_RQ, N_ACTION_RQ, N_CREATE_RQ, N_DELETE_RQ = 0x0100, 0x0110, 0x0120, 0x0130, 0x0140, 0x0150
@@ -178,7 +177,7 @@ def data_bytes_max(peer_length_max_bytes: int) -> int:
     """How many bytes of data one P-DATA-TF to this peer may carry: even, and never more than our own bound."""
     limit = min(peer_length_max_bytes or PDU_BYTES_MAX, PDU_BYTES_MAX)
     if limit < pdu.PDV_HEAD_BYTES + 2:
-        raise Invalid(f"the peer takes PDUs of {peer_length_max_bytes} bytes, which cannot carry data", code="pdu-length")
+        raise pdu.PduError(f"the peer takes PDUs of {peer_length_max_bytes} bytes, which cannot carry data", abort_reason=6)
     return (limit - pdu.PDV_HEAD_BYTES) // 2 * 2
 
 

@@ -97,8 +97,9 @@ class UserInformation:
 
 
 def decode_text(value: bytes) -> str:
-    """An AE title, UID or version name without the padding that peers add (spaces, NULs)."""
-    return value.decode("latin-1").strip(" \0")
+    """An AE title, UID or version name without the padding that peers add (spaces, NULs); control characters become ``?``."""
+    text = value.decode("latin-1").strip(" \0")
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def encode_ae(title: str) -> bytes:

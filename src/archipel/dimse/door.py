@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from archipel.audit import Outcome
 from archipel.dicom import message, pdu, status
 from archipel.dicom.message import Command
 from archipel.dimse import commitment, echo, find, negotiation, retrieve, status_table, store
@@ -36,6 +37,8 @@ SERVICES: dict[int, Service] = {
     message.N_ACTION_RQ: commitment.answer,
 }
 _ABORTED_BY_PROVIDER = 2
+_REJECTED_AGAIN_S = 60
+_REJECTED_KEPT_MAX = 256
 
 
 class DimseDoor:
@@ -48,6 +51,7 @@ class DimseDoor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._open: dict[str, Association] = {}
         self._by_device: Counter[str] = Counter()
+        self._rejected: dict[tuple[str, str], float] = {}
         self._draining = False
 
     # --- life -------------------------------------------------------------------------------------------------------------------
@@ -179,8 +183,21 @@ class DimseDoor:
             address=wire.address,
             reason=negotiation.REASONS[rejection],
         )
+        if self._is_news((request.calling_ae, wire.address)):
+            actor = Actor("device", request.calling_ae, address=wire.address)
+            detail = {"called_ae": request.called_ae, "reason": negotiation.REASONS[rejection], "outcome": Outcome.REFUSED}
+            await asyncio.get_running_loop().run_in_executor(self._parts.threads, self._audit, actor, "", detail)
         await wire.write(pdu.encode(rejection), self._settings.artim_s)
         await wire.wait_gone(min(self._settings.artim_s, 5))
+
+    def _is_news(self, who: tuple[str, str]) -> bool:
+        """Whether a rejection is worth an audit record: once a minute per title and address, so that a flood writes little."""
+        now = asyncio.get_running_loop().time()
+        self._rejected = {key: at for key, at in self._rejected.items() if now - at < _REJECTED_AGAIN_S}
+        if who in self._rejected or len(self._rejected) >= _REJECTED_KEPT_MAX:
+            return False
+        self._rejected[who] = now
+        return True
 
     async def _accept(self, wire: Wire, request: pdu.AssociateRequest, device: Any) -> Association:
         negotiated = negotiation.negotiate(request, self._settings)

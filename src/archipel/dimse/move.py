@@ -14,7 +14,7 @@ from archipel.dicom import pdu, scu, sop_classes, status
 from archipel.dicom.message import Command
 from archipel.dimse.association import Association
 from archipel.dimse.parts import Parts
-from archipel.dimse.suboperations import NO_COMMON_SYNTAX, Progress, choose_syntax, dataset_in
+from archipel.dimse.suboperations import NO_COMMON_SYNTAX, Progress, choose_syntax, dataset_in, record
 from archipel.kit.errors import ArchipelError, NotFound, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -72,14 +72,17 @@ class Sending:
         self._originator = (assoc.calling_ae, command.message_id or 0)
         self._device = device
         self._refs = refs
-        self._association_id = assoc.id
+        self._assoc = assoc
         self.progress = progress
         self.cancelled = threading.Event()
 
     def run(self) -> None:
-        """Send them all; every one is counted unless it is cancelled first."""
-        for batch in batches(self._refs):
-            self._send_batch(batch)
+        """Send them all and record what left; every one is counted unless it is cancelled first."""
+        try:
+            for batch in batches(self._refs):
+                self._send_batch(batch)
+        finally:
+            record(self._parts, self._assoc, self.progress, destination=self._device.ae_title)
 
     def _send_batch(self, batch: list[InstanceRef]) -> None:
         position, reason = 0, "The destination broke off"
@@ -91,9 +94,7 @@ class Sending:
                         self._send_one(association, batch[position - 1])
             except (Unavailable, pdu.PduError) as error:
                 reason = error.public
-                log.warning(
-                    "move.no_association", association_id=self._association_id, destination=self._device.ae_title, reason=str(error)
-                )
+                log.warning("move.no_association", association_id=self._assoc.id, destination=self._device.ae_title, reason=str(error))
                 break
             if position == len(batch) or self.cancelled.is_set():
                 return
@@ -125,7 +126,7 @@ class Sending:
                 answer = association.store(ref.sop_class_uid, ref.sop_instance_uid, to, chunks, originator=self._originator)
             except ArchipelError as error:
                 association.abort()  # half a dataset may be under way
-                log.warning("move.broken", association_id=self._association_id, sop_instance_uid=ref.sop_instance_uid, reason=str(error))
+                log.warning("move.broken", association_id=self._assoc.id, sop_instance_uid=ref.sop_instance_uid, reason=str(error))
                 self.progress.count(ref, status.PROCESSING_FAILURE, error.public)
                 return
         self.progress.count(ref, answer.status, answer.comment)

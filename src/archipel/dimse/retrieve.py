@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import structlog
 
@@ -35,15 +34,14 @@ async def answer_move(parts: Parts, assoc: Association, context: Context, comman
         await assoc.answer(context, command, status.MOVE_DESTINATION_UNKNOWN, "The move destination is not a known, active device")
         return
     progress = Progress(len(refs))
-    cancelled = asyncio.Event()
     sending = move.Sending(parts, assoc, command, destination, refs, progress)
     work = asyncio.get_running_loop().run_in_executor(parts.movers, sending.run)
     try:
-        await _answer_pending(assoc, context, command, progress, work, sending, cancelled)
+        await _answer_pending(assoc, context, command, progress, work, sending)
     except BaseException:  # the asker left: what it asked for is not sent on
         sending.cancelled.set()
         raise
-    await _finish(parts, assoc, context, command, progress, cancelled.is_set(), destination=destination.ae_title)
+    await _finish(assoc, context, command, progress, sending.cancelled.is_set())
 
 
 async def answer_get(parts: Parts, assoc: Association, context: Context, command: Command) -> None:
@@ -52,18 +50,27 @@ async def answer_get(parts: Parts, assoc: Association, context: Context, command
     if refs is None:
         return
     progress = Progress(len(refs))
+    try:
+        stopped = await _get_all(parts, assoc, context, command, refs, progress)
+    finally:  # what was sent has left the archive, however this ends
+        await asyncio.shield(asyncio.get_running_loop().run_in_executor(parts.threads, record, parts, assoc, progress))
+    await _finish(assoc, context, command, progress, stopped)
+
+
+async def _get_all(
+    parts: Parts, assoc: Association, context: Context, command: Command, refs: list[InstanceRef], progress: Progress
+) -> bool:
+    """Send one after the other, with a pending response now and then; whether the asker cancelled."""
     loop = asyncio.get_running_loop()
     said_at = loop.time()
-    stopped = False
     for ref in refs:
         if assoc.is_cancelled(command):
-            stopped = True
-            break
+            return True
         await get.send(parts, assoc, ref, progress)
         if loop.time() - said_at >= _PENDING_EVERY_S and progress.remaining:
             said_at = loop.time()
             await assoc.answer(context, command, status.PENDING, "", **progress.counts(remaining=True))
-    await _finish(parts, assoc, context, command, progress, stopped)
+    return False
 
 
 async def _asked_for(
@@ -97,7 +104,6 @@ async def _answer_pending(
     progress: Progress,
     work: asyncio.Future[None],
     sending: move.Sending,
-    cancelled: asyncio.Event,
 ) -> None:
     """Pending responses while the work goes on: when the counts changed, and now and then so that the asker knows that we live."""
     loop = asyncio.get_running_loop()
@@ -105,8 +111,7 @@ async def _answer_pending(
     said_at = loop.time()
     while not work.done():
         await asyncio.wait({work}, timeout=_PENDING_EVERY_S)
-        if assoc.is_cancelled(command) and not cancelled.is_set():
-            cancelled.set()
+        if assoc.is_cancelled(command):
             sending.cancelled.set()
         counts = progress.counts(remaining=True)
         if not work.done() and (counts != last or loop.time() - said_at > _ALIVE_EVERY_S):
@@ -115,16 +120,12 @@ async def _answer_pending(
     await work
 
 
-async def _finish(
-    parts: Parts, assoc: Association, context: Context, command: Command, progress: Progress, stopped: bool, **detail: Any
-) -> None:
+async def _finish(assoc: Association, context: Context, command: Command, progress: Progress, stopped: bool) -> None:
     assoc.sent_count += progress.sent
     assoc.failed_count += progress.failed
-    loop = asyncio.get_running_loop()
-    await loop.run_in_executor(parts.threads, lambda: record(parts, assoc, progress, **detail))
     stopped = stopped and progress.remaining > 0
     code, comment = (status.CANCEL, "Cancelled by the requestor") if stopped else progress.final()
-    log.info("dimse.retrieved", association_id=assoc.id, status=f"{code:04X}", **progress.counts(remaining=True), **detail)
+    log.info("dimse.retrieved", association_id=assoc.id, status=f"{code:04X}", **progress.counts(remaining=True))
     fields = progress.counts(remaining=stopped)
     if progress.failed_uids:
         data = identifiers.failed_list(progress.failed_uids, context.transfer_syntax)
