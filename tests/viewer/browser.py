@@ -73,4 +73,4 @@ def viewer(browser: Browser, url: str, *, width: int = 1400, height: int = 900, 
 
 
 def elsewhere(requested: str, url: str) -> bool:
-    return not requested.startswith((url + "/", "data:", "blob:"))
+    return not requested.startswith((url + "/", "data:", "blob:", "chrome-extension:"))  # the last: Chromium's own PDF viewer

@@ -34,7 +34,7 @@ CSRF = "csrf-token-of-the-test"
 # The least that OHIF 3.13.2 runs under. 'unsafe-eval': Emscripten's codecs and vtk.js build functions from text, workers too.
 POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-eval'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self'; connect-src 'self' blob: data:; object-src blob:; frame-src blob:; "
+    "img-src 'self' data: blob:; font-src 'self'; connect-src 'self' blob: data:; object-src 'self' blob:; frame-src 'self' blob:; "
     "media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 TYPES = {".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm", ".svg": "image/svg+xml", ".html": "text/html"}
@@ -187,7 +187,9 @@ async def metadata(request: Request) -> Response:
         base = address(ds)
         plain = Dataset()
         plain.update({tag: ds[tag] for tag in ds.keys() if tag != 0x7FE00010})  # noqa: SIM118 a Dataset iterates over elements
-        row = plain.to_json_dict(bulk_data_threshold=1024, bulk_data_element_handler=lambda element, b=base: f"{b}/bulkdata/{element.tag:08X}")
+        row = plain.to_json_dict(
+            bulk_data_threshold=1024, bulk_data_element_handler=lambda element, b=base: f"{b}/bulkdata/{element.tag:08X}"
+        )
         row["00083002"] = {"vr": "UI", "Value": [ds.file_meta.TransferSyntaxUID]}
         if "PixelData" in ds:
             row["7FE00010"] = {"vr": ds["PixelData"].VR, "BulkDataURI": f"{base}/frames"}

@@ -95,9 +95,10 @@ def vessel_tree(seed: str, side_name: str, side: int) -> NDArray[np.float32]:
     growing = [(np.array([side * 34.0, 6.0, 135.0]), unit(np.array([side * 0.9, *rng.normal(0, 0.9, 2)])), 5.2) for _ in range(9)]
     while growing:
         point, direction, radius = growing.pop()
-        for _ in range(int(rng.integers(5, 10))):
-            point = point + direction * 3.2
-            direction = unit(direction + rng.normal(0, 0.14, 3))
+        step = min(3.2, radius)  # closer than a radius: a tube, not beads
+        for _ in range(int(rng.uniform(16, 29) / step)):
+            point = point + direction * step
+            direction = unit(direction + rng.normal(0, 0.045 * step, 3))
             spheres.append((float(point[0]), float(point[1]), float(point[2]), radius))
         x, y, rx, ry = lung_outline(point[2], side)
         outside = ((point[0] - x) / rx) ** 2 + ((point[1] - y) / ry) ** 2 > 0.86 or not 8 < point[2] < 285

@@ -6,6 +6,7 @@ window.browserImportFunction = module => import(module);
 (() => {
   const languageAsked =
     new URLSearchParams(location.search).get('lng') || localStorage.getItem('i18nextLng') || navigator.language || 'fr';
+  const entered = location.pathname + location.search;
   const french = languageAsked.toLowerCase().startsWith('fr');
   document.documentElement.lang = french ? 'fr' : 'en';
 
@@ -55,8 +56,8 @@ window.browserImportFunction = module => import(module);
         React.createElement('span', null, 'Archipel')
       ),
     onHttpError: error => {
-      // The session has ended: sign in again, then come back to the same exam.
-      if (error?.status === 401) location.assign(`/?next=${encodeURIComponent(location.pathname + location.search)}`);
+      // The session has ended: sign in again, then come back to the exam that was opened.
+      if (error?.status === 401) location.assign(`/?next=${encodeURIComponent(entered)}`);
       else console.warn('DICOMweb answered', error?.status);
     },
   };
