@@ -71,19 +71,17 @@ def test_everything_that_is_stored_comes_back_byte_for_byte(region: Region) -> N
 
 
 def smallest_of_each_syntax(shared: Path) -> dict[str, Path]:
-    """The smallest file of each transfer syntax whose pixels pydicom can read."""
-    found: dict[str, tuple[int, Path]] = {}
+    """The smallest file of each transfer syntax whose pixels pydicom can read; no two share a UID."""
     with (shared / "index.csv").open() as table:
-        for row in csv.DictReader(table):
-            syntax, size = row["transfer_syntax_uid"], int(row["bytes"] or 0)
-            if (
-                row["pixel_check"] == "ok"
-                and row["opens"] == "pydicom"
-                and row["study_uid"]
-                and 0 < size < found.get(syntax, (5 << 20, Path()))[0]
-            ):
-                found[syntax] = (size, shared / row["path"])
-    return {syntax: path for syntax, (_, path) in found.items()}
+        rows = [row for row in csv.DictReader(table) if row["pixel_check"] == "ok" and row["opens"] == "pydicom" and row["study_uid"]]
+    found: dict[str, Path] = {}
+    used: set[str] = set()
+    for row in sorted(rows, key=lambda row: int(row["bytes"])):
+        syntax, uid = row["transfer_syntax_uid"], row["instance_uid"]
+        if syntax not in found and uid not in used and int(row["bytes"]) < 5 << 20:
+            found[syntax] = shared / row["path"]
+            used.add(uid)
+    return found
 
 
 @pytest.mark.timeout(300)
