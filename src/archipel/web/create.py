@@ -57,7 +57,7 @@ def create(
     """
     parts = Parts(
         database=database, blobs=blobs, receiver=receiver, spool=spool, settings=settings, followers=followers, started_at=started_at,
-        dimse=dimse, ae_title=ae_title, metrics=metrics, echo=echo_device or echo.caller(ae_title), demo_reset=demo_reset,
+        dimse=dimse, ae_title=ae_title, metrics=metrics, echo=echo_device or echo.caller(ae_title), demo_reset=demo_reset, pixels=pixels,
         media=download.Media(), streams=Streams(database, stopping), gathered=gatherers(database, blobs),
     )  # fmt: skip
 
@@ -68,8 +68,7 @@ def create(
     cookie = APIKeyCookie(name=signin.SESSION_COOKIE, auto_error=False, description="The session of a browser.")
     api = APIRouter(dependencies=[Depends(provide), Depends(bearer), Depends(cookie)], responses=ERROR_RESPONSES)
     for module in MODULES:
-        limit = settings.http.body_bytes_max if module is uploads else settings.http.json_bytes_max
-        api.include_router(module.router, max_body_size=limit)
+        api.include_router(module.router)
     rest = APIRouter(route_class=DoorRoute)
     rest.add_api_route("/{rest:path}", _no_route, methods=METHODS, include_in_schema=False, response_model=None)
     api.include_router(rest)

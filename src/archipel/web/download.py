@@ -10,7 +10,7 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -21,7 +21,7 @@ from archipel import archive, audit, directory
 from archipel.archive import InstanceRef
 from archipel.kit.errors import LimitReached, NotFound
 from archipel.web.errors import DoorRoute
-from archipel.web.medium import dicomdir_of, readme
+from archipel.web.medium import dicomdir_of, file_id, readme
 from archipel.web.parts import Call, Parts, needs
 from archipel.web.stored_zip import Checksums, Member, StoredZip
 from archipel.web.words import StudyPath
@@ -29,7 +29,7 @@ from archipel.web.words import StudyPath
 router = APIRouter(route_class=DoorRoute, tags=["exams"])
 Downloader = Annotated[Call, needs("exam.download")]
 LAYOUT_VERSION = b"1"
-INSTANCE_COUNT_MAX = 100_000
+INSTANCE_COUNT_MAX = 30_000
 KEPT_BYTES_MAX = 64 << 20
 _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
 _ZIP = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
@@ -48,13 +48,13 @@ class Media:
         self._made: OrderedDict[str, bytes] = OrderedDict()
         self._lock = threading.Lock()
 
-    def dicomdir(self, parts: Parts, etag: str, refs: Sequence[InstanceRef]) -> bytes:
-        """The DICOMDIR of a state of an exam."""
+    def dicomdir(self, etag: str, make: Callable[[], bytes]) -> bytes:
+        """The DICOMDIR of a state of an exam, made when it is not at hand."""
         with self._lock:
             if etag in self._made:
                 self._made.move_to_end(etag)
                 return self._made[etag]
-        made = dicomdir_of(parts.blobs, refs)
+        made = make()
         with self._lock:
             self._made[etag] = made
             while len(self._made) > 1 and sum(map(len, self._made.values())) > KEPT_BYTES_MAX:
@@ -80,19 +80,17 @@ def _answer(call: Call, study_uid: str) -> Response:
         scope = call.scope(tx, "download")
         exam = archive.exam(tx, scope, study_uid)
         refs = archive.locate(tx, scope, study_uid=study_uid)
+        _check_count(len(refs))
         demo = directory.site_named(tx, exam.site_id).demo
-    if not refs:
-        raise NotFound("There is nothing left to download of this exam.", code="nothing-to-download", field="study_uid")
-    if len(refs) > INSTANCE_COUNT_MAX:
-        raise LimitReached(f"An exam of more than {INSTANCE_COUNT_MAX} instances is not offered as a ZIP.", code="too-large")
-    etag = _etag(refs, demo)
+        etag = _etag(refs, demo)
+        table = call.parts.media.dicomdir(etag, lambda: dicomdir_of(tx, scope, study_uid, refs, etag))
     headers = {
         "ETag": etag, "Accept-Ranges": "bytes", "Content-Disposition": f'attachment; filename="{study_uid}.zip"',
         "Cache-Control": "private, no-cache",
     }  # fmt: skip
     if etag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]:
         return Response(status_code=304, headers=headers)
-    archive_zip = _zip(call.parts, etag, refs, demo)
+    archive_zip = _zip(call.parts, table, readme(demo), refs)
     start, end, partial = _range(request, archive_zip.size_bytes, etag)
     if partial:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{archive_zip.size_bytes}"
@@ -105,11 +103,16 @@ def _answer(call: Call, study_uid: str) -> Response:
     )
 
 
-def _zip(parts: Parts, etag: str, refs: Sequence[InstanceRef], demo: bool) -> StoredZip:
-    table = parts.media.dicomdir(parts, etag, refs)
-    note = readme(demo)
+def _check_count(count: int) -> None:
+    if not count:
+        raise NotFound("There is nothing left to download of this exam.", code="nothing-to-download", field="study_uid")
+    if count > INSTANCE_COUNT_MAX:
+        raise LimitReached(f"An exam of more than {INSTANCE_COUNT_MAX} instances is not offered as a ZIP.", code="too-large")
+
+
+def _zip(parts: Parts, table: bytes, note: bytes, refs: Sequence[InstanceRef]) -> StoredZip:
     members = [_in_memory("DICOMDIR", table), _in_memory("README.TXT", note)]
-    members += [_stored(parts, index, ref) for index, ref in enumerate(refs, 1)]
+    members += [_stored(parts, number, ref) for number, ref in enumerate(refs, 1)]
     return StoredZip(members, parts.media.checksums)
 
 
@@ -121,7 +124,7 @@ def _stored(parts: Parts, number: int, ref: InstanceRef) -> Member:
     def read() -> Iterator[bytes]:
         return archive.part10(parts.blobs, ref)
 
-    return Member(f"DICOM/{number:08d}", ref.length_bytes, f"{ref.blob_key}:{ref.offset}", read)
+    return Member("/".join(file_id(number)), ref.length_bytes, f"{ref.blob_key}:{ref.offset}", read)
 
 
 def _etag(refs: Sequence[InstanceRef], demo: bool) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Message
 
 from archipel.kit.database import DBAPIError, IntegrityError
 from archipel.kit.errors import ArchipelError, Conflict, Invalid, Unavailable
@@ -18,6 +19,8 @@ from archipel.kit.errors import ArchipelError, Conflict, Invalid, Unavailable
 STATUS_OF_KIND = {"invalid": 400, "not_found": 404, "not_allowed": 403, "conflict": 409, "limit_reached": 429, "unavailable": 503}
 STATUS_OF_LIMIT = {"too-large": 413, "range": 416, "out-of-space": 507, "busy": 503}
 RETRY_AFTER_S = {"throttled": 900, "busy": 5, "streams": 30, "out-of-space": 300}
+# Of a body that is read whole; uploads stream and have a limit of their own.
+BODY_BYTES_MAX = 4 << 20
 KIND_OF_STATUS = {401: "not_signed_in", 403: "not_allowed", 404: "not_found", 405: "not_allowed", 409: "conflict", 413: "limit_reached"}
 CODE_OF_STATUS = {404: "no-route", 405: "method", 413: "too-large"}
 
@@ -55,7 +58,7 @@ class DoorRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             try:
-                answer = await inner(request)
+                answer = await inner(_bounded(request))
             except ArchipelError as error:
                 answer = error_answer(request, error)
             except RequestValidationError as error:
@@ -69,6 +72,25 @@ class DoorRoute(APIRoute):
             return answer
 
         return handle
+
+
+def _bounded(request: Request) -> Request:
+    """The request with an end to its body; what streams reads from ``uploads`` and never comes here for its bytes."""
+    if request.url.path.endswith("/uploads"):
+        return request
+    length, read_bytes = request.headers.get("content-length", ""), 0
+    if length.isdigit() and int(length) > BODY_BYTES_MAX:
+        raise HTTPException(413, f"A body has at most {BODY_BYTES_MAX} bytes.")
+
+    async def receive() -> Message:
+        nonlocal read_bytes
+        message = await request.receive()
+        read_bytes += len(message.get("body", b""))
+        if read_bytes > BODY_BYTES_MAX:
+            raise HTTPException(413, f"A body has at most {BODY_BYTES_MAX} bytes.")
+        return message
+
+    return Request(request.scope, receive)
 
 
 def status_of(error: ArchipelError) -> int:

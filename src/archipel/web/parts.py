@@ -84,6 +84,7 @@ class Parts:
     ae_title: str
     metrics: Metrics | None
     echo: Callable[[Device], Echo]
+    pixels: Any
     demo_reset: Callable[[], None] | None
     streams: Streams
     gathered: Mapping[str, Gathered]

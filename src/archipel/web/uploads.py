@@ -14,9 +14,9 @@ from starlette.requests import ClientDisconnect
 
 from archipel import archive
 from archipel.archive import Fate, Outcome, Refusal, Source
-from archipel.kit.errors import ArchipelError, Invalid, LimitReached
+from archipel.kit.errors import Invalid, LimitReached
 from archipel.kit.ids import new_id
-from archipel.web.documents import Target, target_of, wrapper
+from archipel.web.documents import target_of, wrapper
 from archipel.web.errors import DoorRoute
 from archipel.web.multipart import Form, FormFile
 from archipel.web.parts import Call, needs
@@ -76,13 +76,17 @@ async def upload(call: Sender) -> UploadAnswer:
     The answer is 200 when the form was read: the fate of each file is in its row. The same bytes may be sent again.
     """
     request = call.request
+    left_bytes = call.parts.settings.http.body_bytes_max
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > call.parts.settings.http.body_bytes_max:
-        raise LimitReached("The upload is larger than the platform takes.", code="too-large")
+    if length.isdigit() and int(length) > left_bytes:
+        raise _too_large()
     form = Form(request.headers.get("content-type", ""), call.parts.spool)
     intake = _Intake(call)
     try:
         async for chunk in request.stream():
+            left_bytes -= len(chunk)
+            if left_bytes < 0:
+                raise _too_large()
             await asyncio.to_thread(form.feed, chunk)
             await _take_ready(form, intake)
         form.finish()
@@ -94,6 +98,10 @@ async def upload(call: Sender) -> UploadAnswer:
     if not intake.file_count:
         raise Invalid("The form holds no file.", code="no-file", field="file")
     return UploadAnswer(items=rows)
+
+
+def _too_large() -> LimitReached:
+    return LimitReached("The upload is larger than the platform takes.", code="too-large")
 
 
 async def _take_ready(form: Form, intake: _Intake) -> None:
@@ -116,7 +124,7 @@ class _Intake:
     def take(self, file: FormFile, fields: dict[str, str]) -> None:
         """Read one file and submit what it holds."""
         self.file_count += 1
-        for found in self._found(file, self._target(fields)):
+        for found in self._found(file, fields):
             name = found.name
             if len(self._rows) >= ROW_COUNT_MAX:
                 raise LimitReached(f"An upload holds at most {ROW_COUNT_MAX} files.", code="too-large")
@@ -134,14 +142,8 @@ class _Intake:
         self._settle(0)
         return self._rows
 
-    def _target(self, fields: dict[str, str]) -> Target | ArchipelError | None:
-        try:
-            return target_of(self._call, fields)
-        except ArchipelError as error:
-            return error
-
-    def _found(self, file: FormFile, target: Target | ArchipelError | None) -> Iterator[archive.Incoming | Refusal]:
-        wrap = wrapper(target, spool=self._parts.spool, source=self._source)
+    def _found(self, file: FormFile, fields: dict[str, str]) -> Iterator[archive.Incoming | Refusal]:
+        wrap = wrapper(self._parts, target_of(self._call, fields), self._source)
         return archive.walk_file(file.spooled, file.name, spool=self._parts.spool, source=self._source, limits=self._limits, wrap=wrap)
 
     def _settle(self, keep: int) -> None:

@@ -68,7 +68,7 @@ def offset_of(cursor: str) -> int:
     if not cursor:
         return 0
     try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode("ascii")
         offset = int(text[1:]) if text[:1] == "o" and text[1:].isdigit() else -1
     except ValueError:
         offset = -1
