@@ -273,9 +273,9 @@ def test_generated_datasets_agree_with_pydicom(ds: Dataset, form: tuple[bool, bo
 def broken(data: bytes, rng: random.Random) -> bytes:
     out = bytearray(data[: rng.randint(1, len(data))] if rng.random() < 0.2 else data)
     for _ in range(rng.randint(1, 6)):
-        at = rng.randrange(len(out))
+        at = rng.randrange(len(out)) if out else 0
         choice = rng.random()
-        if choice < 0.5:
+        if choice < 0.5 and out:
             out[at] = rng.randrange(256)
         elif choice < 0.7:
             out[at : at + 4] = rng.choice([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xfe\xff\0\xe0", b"\xfe\xff\xdd\xe0", b"\xff\xff\xff\x7f"])
