@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import highdicom
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_rescale
-from pydicom.waveforms import multiplex_array
+from pydicom.pixels.processing import apply_rescale
+from pydicom.waveforms.numpy_handler import multiplex_array
 
 from archipel.demo.documents import REPORT, pdf
 from tests.demo.conftest import Made
@@ -49,7 +50,8 @@ def test_the_segments_lie_on_dense_tissue_of_the_ct(region: Made) -> None:
 def test_the_report_measures_the_nodules_that_were_drawn(region: Made) -> None:
     sr = next(ds for _, ds in region["ct-chest"] if ds.SOPClassUID == "1.2.840.10008.5.1.4.1.1.88.33")
     report = highdicom.sr.ComprehensiveSR.from_dataset(sr)
-    groups = report.content.get_planar_roi_measurement_groups()
+    content: Any = report.content
+    groups = content.get_planar_roi_measurement_groups()
     assert [group.get_measurements()[0].value for group in groups] == [15.0, 9.0, 22.0, 11.0]
     drawn = groups[2].roi.value
     pixel_mm = 400 / 64

@@ -6,9 +6,11 @@ It stands in for the platform where a test is about the viewer alone; it shares 
 from __future__ import annotations
 
 import io
+import re
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,10 @@ import numpy as np
 import uvicorn
 from PIL import Image
 from pydicom import dcmread
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
-from pydicom.pixels import apply_rescale
+from pydicom.pixels.processing import apply_rescale
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -26,17 +29,19 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.servers import REPOSITORY, free_port, wait_until
+from tests.servers import free_port, wait_until
 
-OHIF = REPOSITORY / "src" / "archipel" / "static" / "ohif"
+OHIF = Path(__file__).parents[2] / "src" / "archipel" / "static" / "ohif"
 CSRF = "csrf-token-of-the-test"
 
-# The least that OHIF 3.13.2 runs under. 'unsafe-eval': Emscripten's codecs and vtk.js build functions from text, workers too.
+# The least that OHIF 3.13.2 runs under. Its page needs WebAssembly and no eval.
 POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-eval'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self'; connect-src 'self' blob: data:; object-src 'self' blob:; frame-src 'self' blob:; "
     "media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
+# A worker obeys the policy of its own script's answer. The codecs (JPEG-LS, JPEG 2000, HTJ2K) build functions from text there.
+WORKER_POLICY = "default-src 'none'; script-src 'self' 'unsafe-eval'; connect-src 'self' blob: data:"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm", ".svg": "image/svg+xml", ".html": "text/html"}
 
 
@@ -125,7 +130,8 @@ class Watched:
         async def answered(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self.store.requests.append((request.method, request.url.path, message["status"]))
-                message["headers"].append((b"content-security-policy", POLICY.encode()))
+                policy = WORKER_POLICY if re.fullmatch(r"/ohif/b[0-9a-f]{12}/.+\.js", request.url.path) else POLICY
+                message["headers"].append((b"content-security-policy", policy.encode()))
             await send(message)
 
         await (Response(status_code=refused) if refused else self.app)(scope, receive, answered)
@@ -177,7 +183,7 @@ def row(group: list[Dataset]) -> dict[str, Any]:
     ds.ModalitiesInStudy = sorted({one.Modality for one in group})
     ds.NumberOfStudyRelatedInstances = ds.NumberOfSeriesRelatedInstances = len(group)
     ds.NumberOfStudyRelatedSeries = len({one.SeriesInstanceUID for one in group})
-    return ds.to_json_dict()  # type: ignore[no-any-return]
+    return ds.to_json_dict()
 
 
 async def metadata(request: Request) -> Response:
@@ -187,14 +193,16 @@ async def metadata(request: Request) -> Response:
         base = address(ds)
         plain = Dataset()
         plain.update({tag: ds[tag] for tag in ds.keys() if tag != 0x7FE00010})  # noqa: SIM118 a Dataset iterates over elements
-        row = plain.to_json_dict(
-            bulk_data_threshold=1024, bulk_data_element_handler=lambda element, b=base: f"{b}/bulkdata/{element.tag:08X}"
-        )
+        row = plain.to_json_dict(bulk_data_threshold=1024, bulk_data_element_handler=partial(bulk_address, base))
         row["00083002"] = {"vr": "UI", "Value": [ds.file_meta.TransferSyntaxUID]}
         if "PixelData" in ds:
             row["7FE00010"] = {"vr": ds["PixelData"].VR, "BulkDataURI": f"{base}/frames"}
         answer.append(row)
     return JSONResponse(answer, media_type="application/dicom+json")
+
+
+def bulk_address(base: str, element: DataElement) -> str:
+    return f"{base}/bulkdata/{element.tag:08X}"
 
 
 def address(ds: Dataset) -> str:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import io
+from collections.abc import Callable
+from typing import Any
+
+import imagecodecs
 import pytest
 from playwright.sync_api import Browser, expect
+from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.pixels.encoders.base import get_encoder
+from pydicom.uid import UID, RLELossless, generate_uid
 
 from tests.servers import wait_until
 from tests.viewer.browser import Viewer, viewer
@@ -102,6 +112,36 @@ def test_segmentation_report_and_pdf_of_an_exam_open(screen: Viewer, server: Ser
     page.wait_for_function(f"() => {segmentations}.length === 1", timeout=60_000)
     labels = page.evaluate(f"() => Object.values({segmentations}[0].segments).map(segment => segment.label)")
     assert labels == ["Nodule 1", "Nodule 2", "Nodule 3", "Nodule 4"]
+
+
+def test_every_codec_of_the_viewer_decodes(screen: Viewer, server: Server, studies: dict[str, str]) -> None:
+    """JPEG-LS, JPEG 2000, HTJ2K, RLE and JPEG in the codec workers, under the workers' policy."""
+    for syntax in ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.5"):
+        made = compressed(server.store.found(studies["dx-chest"])[0], syntax)
+        server.store.add(made)
+        screen.open(str(dcmread(io.BytesIO(made), stop_before_pixels=True).StudyInstanceUID))
+        screen.painted(1)
+
+
+def compressed(ds: Dataset, syntax: str) -> bytes:
+    """The instance in another transfer syntax and study."""
+    made = copy.deepcopy(ds)
+    pixels = made.pixel_array
+    encoders: dict[str, Callable[[], Any]] = {
+        "1.2.840.10008.1.2.4.80": lambda: imagecodecs.jpegls_encode(pixels),
+        "1.2.840.10008.1.2.4.90": lambda: imagecodecs.jpeg2k_encode(pixels, level=0, reversible=True, codecformat="j2k", mct=False),
+        "1.2.840.10008.1.2.4.201": lambda: imagecodecs.htj2k_encode(pixels, reversible=True),
+        "1.2.840.10008.1.2.5": lambda: get_encoder(RLELossless).encode(made),
+    }
+    frame = bytes(encoders[syntax]())
+    made.PixelData = encapsulate([frame])
+    made["PixelData"].is_undefined_length = True
+    made.file_meta.TransferSyntaxUID = UID(syntax)
+    made.StudyInstanceUID, made.SeriesInstanceUID, made.SOPInstanceUID = generate_uid(), generate_uid(), generate_uid()
+    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
+    buffer = io.BytesIO()
+    made.save_as(buffer)
+    return buffer.getvalue()
 
 
 def test_an_ultrasound_cine_plays(screen: Viewer, studies: dict[str, str]) -> None:
