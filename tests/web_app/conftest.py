@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -57,12 +58,12 @@ def made_up_region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeUp]
     subprocess.run([node, vite, "build", ROOT / "web", "--outDir", built, "--logLevel", "error"], check=True, timeout=180)
     port = _free_port()
     serve = [node, vite, "preview", ROOT / "web", "--outDir", built, "--host", "127.0.0.1", "--port", str(port), "--strictPort"]
-    server = subprocess.Popen(serve, env={**os.environ, "ARCHIPEL_MOCK": "1"}, stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(serve, env={**os.environ, "ARCHIPEL_MOCK": "1"}, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
         _wait_for(f"http://127.0.0.1:{port}/")
         yield MadeUp(f"http://127.0.0.1:{port}")
     finally:
-        server.terminate()
+        os.killpg(server.pid, signal.SIGTERM)  # `node` is a script that starts the real one
         server.wait(10)
 
 

@@ -30,9 +30,9 @@ function Cell({ own, other }: { own: string; other: string }) {
 /** Archived and received values in two columns; what differs is marked, in colour and in weight. */
 export function Comparison({ conflict }: { conflict: Conflict }) {
   const { t, i18n } = useTranslation();
-  const [onlyDifferences, setOnlyDifferences] = useState(false);
+  const [whole, setWhole] = useState(false);
   const all = comparedLines(conflict);
-  const lines = onlyDifferences ? all.filter((line) => line.differs) : all;
+  const lines = whole ? all : all.filter((line) => line.telling);
   return (
     <>
       {conflict.differences.length === 0 && <Text size="sm">{t("conflicts.noDifferences")}</Text>}
@@ -72,12 +72,12 @@ export function Comparison({ conflict }: { conflict: Conflict }) {
           })}
         </tbody>
       </table>
-      {all.some((line) => !line.differs) && (
+      {all.some((line) => !line.telling) && (
         <Switch
           size="xs"
-          label={t("conflicts.onlyDifferences")}
-          checked={onlyDifferences}
-          onChange={(event) => setOnlyDifferences(event.currentTarget.checked)}
+          label={t("conflicts.allAttributes")}
+          checked={whole}
+          onChange={(event) => setWhole(event.currentTarget.checked)}
         />
       )}
     </>

@@ -34,10 +34,10 @@ function Entry({ conflict, search, siteName }: { conflict: Conflict; search: str
           <b style={{ fontWeight: 600 }}>{conflictWord("kind", conflict.kind, t)}</b>
         </Group>
         <div className="clip">{patientOf(conflict) || <span className="mono">{conflict.study_uid}</span>}</div>
-        <span className={`${style.soft} num`}>
+        <div className={`${style.soft} num clip`}>
           {instant(conflict.found_at, i18n.language)}
           {siteName && ` · ${siteName}`}
-        </span>
+        </div>
       </NavLink>
     </li>
   );

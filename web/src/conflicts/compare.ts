@@ -6,6 +6,8 @@ export interface ComparedLine {
   archived: string;
   received: string;
   differs: boolean;
+  /** Needed to know whom and which exam one is looking at. */
+  telling: boolean;
 }
 
 /** Who it is first, then the exam, then the rest as it comes. */
@@ -30,12 +32,13 @@ export function comparedLines(conflict: Conflict): ComparedLine[] {
     archived: text(one.archived),
     received: text(one.received),
     differs: true,
+    telling: true,
   }));
   const known = new Set(lines.map((line) => line.keyword));
   for (const [keyword, value] of Object.entries(conflict.archived ?? {})) {
     const archived = text(value);
     if (known.has(keyword) || archived === "" || archived !== text(conflict.received?.[keyword])) continue;
-    lines.push({ keyword, archived, received: archived, differs: false });
+    lines.push({ keyword, archived, received: archived, differs: false, telling: ORDER.includes(keyword) });
   }
   return lines.sort((a, b) => Number(b.differs) - Number(a.differs) || rank(a.keyword) - rank(b.keyword));
 }

@@ -111,14 +111,14 @@ function ExamFacts({ exam }: { exam: ExamDetail }) {
           {exam.description || t("exam.noDescription")}
         </span>
       </Fact>
-      <Fact name={t("exam.date")}>
-        {day(exam.study_date, i18n.language)} {clockTime(exam.study_time)}
-      </Fact>
+      <Fact name={t("exam.date")}>{`${day(exam.study_date, i18n.language)} ${clockTime(exam.study_time)}`.trim()}</Fact>
       <Fact name={t("exam.accession")}>{exam.accession_number}</Fact>
       <Fact name={t("exam.site")}>{exam.site.name}</Fact>
       <Fact name={t("exam.received")}>{instant(exam.received_at, i18n.language)}</Fact>
       <Fact name={t("exam.studyUid")}>
-        <CopyText value={exam.study_uid} label={t("exam.studyUid")} />
+        <span className={style.uid}>
+          <CopyText value={exam.study_uid} label={t("exam.studyUid")} />
+        </span>
       </Fact>
     </dl>
   );

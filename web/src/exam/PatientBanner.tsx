@@ -9,7 +9,7 @@ export function Fact({ name, children }: { name: string; children: ReactNode }) 
   return (
     <div className={style.fact}>
       <dt>{name}</dt>
-      <dd>{children || "–"}</dd>
+      <dd>{children}</dd>
     </div>
   );
 }
@@ -27,9 +27,8 @@ export function PatientBanner({ exam, children }: { exam: Exam; children?: React
       </h1>
       <dl className={style.facts}>
         <Fact name={t("exam.born")}>
-          {day(birthDate, i18n.language)}
-          {today && ` · ${today}`}
-          {atExam && atExam !== today && ` (${t("age.atExam", { age: atExam })})`}
+          {[day(birthDate, i18n.language), today].filter(Boolean).join(" · ")}
+          {atExam && atExam !== today ? ` (${t("age.atExam", { age: atExam })})` : null}
         </Fact>
         <Fact name={t("exams.column.sex")}>
           {sex === "M" || sex === "F" || sex === "O" ? t(`sex.long.${sex}`) : sex}

@@ -2,7 +2,7 @@ import { Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { readTrace } from "../api/calls";
-import { actionName, plainText } from "../format/trace";
+import { actionName, plainText, traceDetail } from "../format/trace";
 import { instant } from "../format/values";
 import { DataTable } from "../ui/DataTable";
 import { Failed, Loading } from "../ui/states";
@@ -42,7 +42,7 @@ export function Trace({ studyUid }: { studyUid: string }) {
         {
           key: "detail",
           header: t("exam.trace.detail"),
-          cell: (entry) => <span className={style.value}>{plainText(entry.detail)}</span>,
+          cell: (entry) => <span className={style.value}>{traceDetail(entry.detail, t)}</span>,
         },
       ]}
     />

@@ -18,7 +18,7 @@ import style from "./exams.module.css";
 import { Filters } from "./Filters";
 import { rememberList } from "./lastList";
 import { useLive } from "./live";
-import { isFiltered, type ListState, NO_FILTERS, readState, SORT_DEFAULT, toQuery, writeState } from "./query";
+import { isFiltered, type ListState, NO_FILTERS, readState, SORT_ARRIVAL, toQuery, writeState } from "./query";
 
 /** Where the page starts, kept with the entry of the browser's history. */
 interface PageState {
@@ -114,7 +114,8 @@ export function ExamListPage() {
   const showArrived = () => {
     setFresh(new Set(live.arrived));
     live.forget();
-    if (cursors.length || state.sort !== SORT_DEFAULT) change({ sort: SORT_DEFAULT });
+    // Sorted by arrival they are on top, whatever the date of the exam.
+    if (cursors.length || state.sort !== SORT_ARRIVAL) change({ sort: SORT_ARRIVAL });
     void list.refetch();
   };
   const open = (exam: Exam, newTab: boolean) => {

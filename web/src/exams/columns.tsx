@@ -36,6 +36,7 @@ function patientColumns(t: TFunction, language: string, room: Room): Column<Exam
     },
     {
       key: "patient",
+      width: room === "wide" ? undefined : room === "narrow" ? 152 : 208,
       header: t("exams.column.patient"),
       sort: "patient_name",
       cell: (exam) => (
@@ -113,7 +114,6 @@ function examColumns(t: TFunction, language: string, room: Room): Column<Exam>[]
       key: "description",
       sort: "description",
       header: t("exams.column.description"),
-      width: room === "narrow" ? 118 : undefined,
       cell: (exam) => text(exam.description),
     },
     {

@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "react";
 import { listExams } from "../api/calls";
 import type { ExamQuery } from "../api/types";
+import { SORT_ARRIVAL } from "./query";
 
 const SETTLE_MS = 1200;
 
@@ -52,7 +53,7 @@ export function useLive(query: ExamQuery, shown: ReadonlySet<string>): Live {
   const check = async () => {
     timer.current = undefined;
     const { query: asked, shown: visible } = now.current;
-    const recent = { ...asked, sort: "-received_at", cursor: undefined, limit: 50 };
+    const recent = { ...asked, sort: SORT_ARRIVAL, cursor: undefined, limit: 50 };
     const page = await listExams(recent).catch(() => null);
     const fresh =
       page?.items.map((exam) => exam.study_uid).filter((uid) => heard.current.has(uid) && !visible.has(uid)) ?? [];

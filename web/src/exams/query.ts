@@ -2,7 +2,8 @@
 import type { ExamQuery } from "../api/types";
 import { parseSearch } from "./search";
 
-export const SORT_DEFAULT = "-received_at";
+export const SORT_DEFAULT = "-study_date";
+export const SORT_ARRIVAL = "-received_at";
 const TEXTS = [
   "patient_name",
   "patient_id",

@@ -28,4 +28,5 @@ test.each([
 test("no age before birth, nor without a date", () => {
   expect(ageAt("2026-02-01", "2026-01-01")).toBeNull();
   expect(ageAt(null, "2026-01-01")).toBeNull();
+  expect(ageAt("1111-11-11", "2026-01-01")).toBeNull();
 });

@@ -15,6 +15,9 @@ export function typedName(family: string, given: string): string {
   return given.trim() ? `${clean(family)}^${clean(given)}` : clean(family);
 }
 
+/** Older than anyone ever was: the date is a placeholder (`11111111`), not a birth. */
+const AGE_YEARS_MAX = 130;
+
 export type Age = { unit: "years" | "months" | "days"; count: number };
 
 /** Age in the unit that a clinician would say: days under a month, months under two years. */
@@ -23,7 +26,7 @@ export function ageAt(birthDate: string | null | undefined, at: string | Date): 
   const then = typeof at === "string" ? parts(at) : { y: at.getFullYear(), m: at.getMonth() + 1, d: at.getDate() };
   if (!born || !then) return null;
   const months = (then.y - born.y) * 12 + (then.m - born.m) - (then.d < born.d ? 1 : 0);
-  if (months < 0) return null;
+  if (months < 0 || months > AGE_YEARS_MAX * 12) return null;
   if (months >= 24) return { unit: "years", count: Math.floor(months / 12) };
   if (months >= 1) return { unit: "months", count: months };
   const days = (Date.UTC(then.y, then.m - 1, then.d) - Date.UTC(born.y, born.m - 1, born.d)) / 86_400_000;
