@@ -42,7 +42,7 @@ SERIES_DESCRIPTION = path_of("SeriesDescription")
 
 @dataclass(frozen=True)
 class Placed:
-    """An arrival and where its bytes are; ``place`` is None for one that was already stored and needed no writing."""
+    """An arrival and where its bytes are; ``place`` is None for one that is held already and needed no writing."""
 
     arrival: Arrival
     place: Place | None
@@ -112,8 +112,8 @@ def _decide(tx: Tx, one: Placed, known: _Known) -> Outcome:
         digest = existing["digest"] if isinstance(existing, dict) else existing.digest
         if digest == arrival.digest:
             return arrival.outcome(Fate.ALREADY_STORED, flags=_flags(known.studies.get(arrival.study_uid)))
-        if one.place is None:
-            raise AssertionError("an instance without bytes must be one that is stored")
+        if one.place is None:  # this content is kept aside already
+            return arrival.outcome(Fate.KEPT_ASIDE)
         study = _value(existing, "study_uid")
         if study not in known.studies:  # the UID is that of an instance of another study
             known.studies |= rows.studies_by_uid(tx, [study])

@@ -10,14 +10,14 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from archipel.archive import rows
+from archipel.archive import rows, rows_review
 from archipel.archive.arrival import Arrival, understand
 from archipel.archive.errors import busy, disk_nearly_full
 from archipel.archive.model import Fate, Incoming, Outcome, Place
@@ -118,8 +118,7 @@ class Receiver:
 
     def _is_stored(self, arrival: Arrival) -> bool:
         with self._database.read() as tx:
-            known = rows.known_instances(tx, [arrival.sop_instance_uid])
-        return any(row.digest == arrival.digest for row in known.values())
+            return (arrival.sop_instance_uid, arrival.digest) in _known(tx, [arrival])
 
     def _store_large(self, arrival: Arrival) -> Place:
         """A large instance becomes a blob of its own before it joins a group, so that it holds nobody up."""
@@ -173,10 +172,9 @@ class Receiver:
 
     def _store(self, group: list[_Waiting]) -> list[Outcome]:
         with self._database.read() as tx:
-            known = rows.known_instances(tx, (one.arrival.sop_instance_uid for one in group))
+            known = _known(tx, [one.arrival for one in group])
             issuers = self._issuers(tx)
-        digests = {uid: row.digest for uid, row in known.items()}
-        same = [digests.get(one.arrival.sop_instance_uid) == one.arrival.digest for one in group]
+        same = [(one.arrival.sop_instance_uid, one.arrival.digest) in known for one in group]
         places = self._write_together([one for one, skip in zip(group, same, strict=True) if not skip and one.place is None])
         placed = [
             Placed(one.arrival, None if skip else one.place or places[id(one)]) for one, skip in zip(group, same, strict=True)
@@ -222,6 +220,13 @@ class Receiver:
 
     def _refused(self, incoming: Incoming, error: ArchipelError) -> Outcome:
         return Outcome(Fate.REFUSED, sop_class_uid=incoming.sop_class_uid, sop_instance_uid=incoming.sop_instance_uid, error=error)
+
+
+def _known(tx: Tx, arrivals: Sequence[Arrival]) -> set[tuple[str, str]]:
+    """(SOP Instance UID, digest) of contents that we hold, in the archive or aside: their bytes need not be written again."""
+    stored = rows.known_instances(tx, (arrival.sop_instance_uid for arrival in arrivals))
+    others = {a.sop_instance_uid for a in arrivals if a.sop_instance_uid in stored and stored[a.sop_instance_uid].digest != a.digest}
+    return {(uid, row.digest) for uid, row in stored.items()} | rows_review.kept_digests(tx, sorted(others))
 
 
 def _blob_key(day: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Column, Index, Integer, String, Table, Text, UniqueConstraint, func, insert, select, update
 
-from archipel.archive.model import InstanceRef
+from archipel.archive.model import ConflictKind, InstanceRef
 from archipel.archive.rows import JOINED, REF_COLUMNS, Values, chunks, insert_new, instance, series, study
 from archipel.kit.database import Tx
 from archipel.kit.rows import metadata
@@ -34,6 +34,7 @@ conflict = Table(
     Column("resolved_at", String(27), nullable=False),
     UniqueConstraint("kind", "study_uid", "sop_instance_uid", "digest"),
     Index(None, "state", "found_at"),
+    Index(None, "sop_instance_uid"),
     Index(None, "study_uid"),
 )
 
@@ -111,6 +112,23 @@ def change_conflict(tx: Tx, conflict_id: str, **values: Any) -> None:
 def kept_keys(tx: Tx) -> set[str]:
     """Blob keys of contents that were kept aside."""
     return {kept["blob_key"] for kept in tx.execute(select(conflict.c.kept)).scalars() if kept.get("blob_key")}
+
+
+def kept_places(tx: Tx, after: str, limit: int) -> list[Any]:
+    """Contents that were kept aside, in the order of their conflicts, for scrubbing: (id, sop_instance_uid, study_uid, kept)."""
+    c = conflict.c
+    statement = select(c.id, c.sop_instance_uid, c.study_uid, c.kept).where(c.kind == ConflictKind.DUPLICATE_INSTANCE.value, c.id > after)
+    return list(tx.execute(statement.order_by(c.id).limit(limit)))
+
+
+def kept_digests(tx: Tx, uids: Iterable[str]) -> set[tuple[str, str]]:
+    """(SOP Instance UID, digest) of the contents that are kept aside under these UIDs."""
+    c = conflict.c
+    found: set[tuple[str, str]] = set()
+    for some in chunks(uids):
+        statement = select(c.sop_instance_uid, c.kept).where(c.kind == ConflictKind.DUPLICATE_INSTANCE.value)
+        found |= {(uid, kept["digest"]) for uid, kept in tx.execute(statement.where(c.sop_instance_uid.in_(some)))}
+    return found
 
 
 def archived_attributes(tx: Tx, sop_instance_uid: str) -> dict[str, str]:

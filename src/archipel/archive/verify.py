@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from archipel.archive import rows, rows_review
+from archipel.archive.model import Place
 from archipel.kit.blobs import Blobs
-from archipel.kit.database import Database
+from archipel.kit.database import Database, Tx
 from archipel.kit.errors import ArchipelError
 
 PAGE = 500
@@ -34,16 +35,25 @@ class Checked:
 
 
 def verify(database: Database, blobs: Blobs) -> Iterator[Checked]:
-    """Every stored instance, its dataset's SHA-256 compared with the one kept at receiving."""
+    """Every stored instance and every content kept aside, its dataset's SHA-256 compared with the one taken at receiving."""
+    for row in _paged(database, rows.all_places):
+        place = Place(row.blob_key, row.offset, row.length_bytes, row.dataset_offset)
+        yield _checked(blobs, row, place, row.digest)
+    for row in _paged(database, rows_review.kept_places):
+        kept = row.kept
+        place = Place(kept["blob_key"], kept["offset"], kept["length_bytes"], kept["dataset_offset"])
+        yield _checked(blobs, row, place, kept["digest"])
+
+
+def _paged(database: Database, read: Callable[[Tx, str, int], list[Any]]) -> Iterator[Any]:
     after = ""
     while True:
         with database.read() as tx:
-            page = rows.all_places(tx, after, PAGE)
-        for row in page:
-            yield Checked(row.sop_instance_uid, row.length_bytes, _damage(blobs, row))
+            page = read(tx, after, PAGE)
+        yield from page
         if len(page) < PAGE:
             return
-        after = page[-1].sop_instance_uid
+        after = page[-1][0]
 
 
 def orphans(database: Database, blobs: Blobs) -> list[tuple[str, int]]:
@@ -57,17 +67,20 @@ def orphans(database: Database, blobs: Blobs) -> list[tuple[str, int]]:
     return [(key, size) for key, size in present if key not in used]
 
 
-def _damage(blobs: Blobs, row: Any) -> Damage | None:
+def _checked(blobs: Blobs, row: Any, place: Place, digest: str) -> Checked:
+    reason = _damage(blobs, place, digest)
+    return Checked(row.sop_instance_uid, place.length_bytes, Damage(row.sop_instance_uid, row.study_uid, reason) if reason else None)
+
+
+def _damage(blobs: Blobs, place: Place, digest: str) -> str:
     running = hashlib.sha256()
-    length = row.length_bytes - row.dataset_offset
+    length = place.length_bytes - place.dataset_offset
     try:
-        for chunk in blobs.stream(row.blob_key, row.offset + row.dataset_offset, length, 1 << 20):
+        for chunk in blobs.stream(place.blob_key, place.offset + place.dataset_offset, length, 1 << 20):
             running.update(chunk)
             length -= len(chunk)
     except ArchipelError as error:
-        return Damage(row.sop_instance_uid, row.study_uid, error.public)
+        return error.public
     if length:
-        return Damage(row.sop_instance_uid, row.study_uid, f"{length} bytes are missing")
-    if running.hexdigest() != row.digest:
-        return Damage(row.sop_instance_uid, row.study_uid, "the bytes differ from what was received")
-    return None
+        return f"{length} bytes are missing"
+    return "" if running.hexdigest() == digest else "the bytes differ from what was received"

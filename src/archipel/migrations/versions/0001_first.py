@@ -35,6 +35,7 @@ def upgrade() -> None:
             "kind", "study_uid", "sop_instance_uid", "digest", name=op.f("uq_archive_conflict_kind_study_uid_sop_instance_uid_digest")
         ),
     )
+    op.create_index(op.f("ix_archive_conflict_sop_instance_uid"), "archive_conflict", ["sop_instance_uid"], unique=False)
     op.create_index(op.f("ix_archive_conflict_state_found_at"), "archive_conflict", ["state", "found_at"], unique=False)
     op.create_index(op.f("ix_archive_conflict_study_uid"), "archive_conflict", ["study_uid"], unique=False)
     op.create_table(
@@ -372,5 +373,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_archive_instance_blob_key"), table_name="archive_instance")
     op.drop_table("archive_instance")
     op.drop_index(op.f("ix_archive_conflict_study_uid"), table_name="archive_conflict")
+    op.drop_index(op.f("ix_archive_conflict_sop_instance_uid"), table_name="archive_conflict")
     op.drop_index(op.f("ix_archive_conflict_state_found_at"), table_name="archive_conflict")
     op.drop_table("archive_conflict")

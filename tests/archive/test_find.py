@@ -1,0 +1,470 @@
+"""Searching: every kind of matching, at every level, with the same answer and order on both databases."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+
+from archipel import archive
+from archipel.archive import Level, Query
+from archipel.kit.actor import Actor
+from archipel.kit.errors import Invalid, NotFound
+from archipel.kit.scope import Scope
+from tests import make
+from tests.archive import naive
+from tests.archive.room import EVERYTHING, Room
+from tests.servers import Backend
+
+SITE_A, SITE_B = Scope.of_sites(["a"], "tests"), Scope.of_sites(["b"], "tests")
+
+
+def code(value: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "99TEST", f"meaning {value}"
+    return item
+
+
+def order(procedure: str) -> Dataset:
+    item = Dataset()
+    item.RequestedProcedureID, item.ScheduledProcedureStepID = procedure, f"S{procedure}"
+    return item
+
+
+PEOPLE = (
+    {"PatientName": "DUPONT^JEAN", "PatientID": "A100", "PatientBirthDate": "19500101", "PatientSex": "M"},
+    {"PatientName": "DUPONT-DURAND^Jeanne", "PatientID": "A%00", "PatientBirthDate": "19500131", "PatientSex": "F"},
+    {"PatientName": "Müller^Élodie", "PatientID": "A_00", "PatientBirthDate": "19991231", "PatientSex": "F"},
+    {"PatientName": "Yamada^Tarou=山田^太郎=やまだ^たろう", "PatientID": "a100", "PatientBirthDate": "", "PatientSex": "O"},
+    {"PatientName": "O'NEILL^SEAN", "PatientID": "A100B", "PatientBirthDate": "20000229", "PatientSex": ""},
+    {"PatientName": "Иванова^Мария", "PatientID": "B\u00e91", "PatientBirthDate": "19640505", "PatientSex": "F"},
+)
+EXAMS = (
+    {"StudyDate": "20260101", "StudyTime": "080000", "AccessionNumber": "ACC1", "StudyDescription": "CT THORAX"},
+    {"StudyDate": "20260101", "StudyTime": "0800", "AccessionNumber": "ACC10", "StudyDescription": "CT thorax"},
+    {"StudyDate": "20251231", "StudyTime": "235959.999999", "AccessionNumber": "ACC%", "StudyDescription": "50% dose_low"},
+    {"StudyDate": "", "StudyTime": "", "AccessionNumber": "", "StudyDescription": "Échographie"},
+    {"StudyDate": "20260115", "StudyTime": "101500.5", "AccessionNumber": "A\u00c71", "StudyDescription": ""},
+)
+
+
+def build() -> list[tuple[Dataset, str]]:
+    """Objects and the sites that send them; a patient, study or series has the same attributes in all its objects."""
+    made: list[tuple[Dataset, str]] = []
+    for number in range(12):
+        person, exam = PEOPLE[number % len(PEOPLE)], EXAMS[number % len(EXAMS)]
+        site = "b" if number % len(PEOPLE) == 1 else "a"
+        study_uid = f"1.2.3.{number + 1}"
+        study = {
+            **person, **exam, "StudyInstanceUID": study_uid, "StudyID": str(number),
+            "ReferringPhysicianName": ("LEFÈVRE^Anne", "Lefevre^ANNE", "SMITH^JOHN", "")[number % 4],
+            "NameOfPhysiciansReadingStudy": (["Zoë^Kim", "LEE^ANN"], "Zoe^KIM")[number % 2],
+            "InstitutionName": ("CHU Nord", "Clinique*", "CHU?")[number % 3], "ProcedureCodeSequence": [code(f"P{number % 3}"), code("PX")],
+        }  # fmt: skip
+        for s in range(1 + number % 3):
+            attributes = {
+                "SeriesDescription": ("axial", "AXIAL", "lung_1%")[(number + s) % 3], "BodyPartExamined": ("CHEST", "HEAD")[(number + s) % 2],
+                "SeriesDate": "20260101", "SeriesTime": ("10", "1015", "101530", "101530.25")[(number + s) % 4],
+                "OperatorsName": ("NUÑEZ^PILAR", "nunez^pilar", "BOND^J")[(number + s) % 3],
+                "RequestAttributesSequence": [order(f"R{number % 4}"), order("R9")],
+            }  # fmt: skip
+            maker = make.ct_study if s != 1 else make.mr_study
+            for i, ds in enumerate(maker(instances=2, size=4, **{**study, **attributes})):
+                ds.SOPInstanceUID = f"{study_uid}.{s + 1}.{i + 1}"
+                ds.InstanceNumber = (3 - i, None)[i if number == 5 else 0]
+                ds.SeriesInstanceUID, ds.SeriesNumber = f"{study_uid}.{s + 1}", (None, 2, 10)[s] if number % 4 else s + 1
+                ds.ContentTime = ("0930", "093000", "235959")[(number + i) % 3]
+                ds.AcquisitionDateTime = ("2026", "20260115", "20260115101500", "20260115101500.123")[(number + s + i) % 4]
+                made.append((ds, site))
+    return made
+
+
+OBJECTS = build()
+DATASETS = [ds for ds, _ in OBJECTS]
+
+
+class Both:
+    """The same objects in an archive on SQLite and in one on PostgreSQL."""
+
+    def __init__(self, rooms: list[Room]) -> None:
+        self.rooms = rooms
+        for room in rooms:
+            room.clock.advance(1)  # type: ignore[attr-defined]
+            for ds, site in OBJECTS:
+                assert room.fates(ds, site_id=site) == ["stored"]
+
+    def find(self, query: Query, scope: Scope = EVERYTHING) -> archive.Page:
+        """The page, which must be the same on both, order included."""
+        pages = []
+        for room in self.rooms:
+            with room.database.read() as tx:
+                pages.append(archive.find(tx, scope, query))
+        for page in pages[1:]:
+            assert json.dumps(page.rows) == json.dumps(pages[0].rows)
+            assert (page.total, page.more, page.unsupported) == (pages[0].total, pages[0].more, pages[0].unsupported)
+        return pages[0]
+
+    def keys(self, level: str, match: Mapping[str, str], scope: Scope = EVERYTHING, **options: Any) -> list[str]:
+        """Unique keys of what is found by keyword."""
+        query = Query(Level(level), {naive.path(k): v for k, v in match.items()}, limit=1000, **options)
+        return [naive.row_key(row, level) for row in self.find(query, scope).rows]
+
+
+@pytest.fixture(scope="module")
+def both(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    folder = tmp_path_factory.mktemp("find")
+    name = f"t{uuid.uuid4().hex[:16]}"
+    admin = postgres_server.replace("+psycopg", "") + "/postgres"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+    rooms = []
+    for kind, url in (("sqlite", f"sqlite:///{folder / 'a.db'}"), ("postgres", f"{postgres_server}/{name}")):
+        (folder / kind).mkdir()
+        rooms.append(Room(Backend(kind, url, f"file://{folder / kind / 'blobs'}"), folder / kind))
+    yield Both(rooms)
+    for room in rooms:
+        room.close()
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+
+
+CASES: list[tuple[str, dict[str, str]]] = [
+    # single value
+    ("STUDY", {"PatientID": "A100"}), ("STUDY", {"PatientID": "a100"}), ("STUDY", {"PatientID": " A100 "}), ("STUDY", {"PatientID": "A10"}),
+    ("PATIENT", {"PatientID": "Bé1"}), ("STUDY", {"StudyDescription": "CT thorax"}), ("SERIES", {"SeriesDescription": "AXIAL"}),
+    ("STUDY", {"AccessionNumber": "ACC1"}), ("PATIENT", {"PatientSex": "F"}), ("STUDY", {"StudyID": "3"}),
+    # wildcards, literal % _ too
+    ("STUDY", {"PatientID": "A%00"}), ("STUDY", {"PatientID": "A_00"}), ("STUDY", {"PatientID": "A?00"}), ("STUDY", {"PatientID": "A*"}),
+    ("STUDY", {"PatientID": "*00"}), ("STUDY", {"PatientID": "*0*B"}), ("STUDY", {"PatientID": "A%*"}), ("STUDY", {"PatientID": "A_*"}),
+    ("STUDY", {"PatientID": "?1??"}), ("STUDY", {"AccessionNumber": "ACC?*"}), ("STUDY", {"StudyDescription": "*%*"}),
+    ("STUDY", {"StudyDescription": "*e_l*"}), ("STUDY", {"InstitutionName": "Clinique*"}), ("STUDY", {"InstitutionName": "CHU?"}),
+    ("SERIES", {"SeriesDescription": "lung_?%"}), ("STUDY", {"PatientID": "B?1"}), ("STUDY", {"AccessionNumber": "AÇ*"}),
+    # universal
+    ("STUDY", {"PatientID": ""}), ("STUDY", {"PatientID": "*"}), ("STUDY", {"PatientName": "**"}), ("PATIENT", {}), ("STUDY", {}),
+    ("SERIES", {}), ("IMAGE", {}),
+    # dates and times
+    ("STUDY", {"StudyDate": "20260101"}), ("STUDY", {"StudyDate": "20260101-20260131"}), ("STUDY", {"StudyDate": "-20251231"}),
+    ("STUDY", {"StudyDate": "20260102-"}), ("STUDY", {"StudyTime": "0800"}), ("STUDY", {"StudyTime": "08"}),
+    ("STUDY", {"StudyTime": "080000-080000"}), ("STUDY", {"StudyTime": "-0759"}), ("STUDY", {"StudyTime": "2359-"}),
+    ("STUDY", {"StudyTime": "101500.5"}), ("PATIENT", {"PatientBirthDate": "19500101-19500131"}), ("PATIENT", {"PatientBirthDate": "20000229"}),
+    ("SERIES", {"SeriesTime": "1015"}), ("SERIES", {"SeriesTime": "101530"}), ("SERIES", {"SeriesTime": "101530.25-"}),
+    ("SERIES", {"SeriesTime": "-1014"}), ("SERIES", {"SeriesDate": "20260101-20260101"}), ("IMAGE", {"ContentTime": "093000-0931"}),
+    ("IMAGE", {"ContentTime": "0930"}), ("IMAGE", {"AcquisitionDateTime": "20260115"}), ("IMAGE", {"AcquisitionDateTime": "20260115101500-"}),
+    ("IMAGE", {"AcquisitionDateTime": "-20251231"}), ("IMAGE", {"AcquisitionDateTime": "2026"}),
+    # lists of UIDs
+    ("STUDY", {"StudyInstanceUID": "1.2.3.1\\1.2.3.3\\1.2.3.99"}), ("SERIES", {"SeriesInstanceUID": "1.2.3.3.1\\1.2.3.3.2"}),
+    ("IMAGE", {"SOPInstanceUID": "1.2.3.3.1.1\\1.2.3.1.1.2"}), ("STUDY", {"StudyInstanceUID": "1.2.3.?"}),
+    # names
+    ("PATIENT", {"PatientName": "dupont^jean"}), ("PATIENT", {"PatientName": "DUPONT*"}), ("PATIENT", {"PatientName": "dupont durand*"}),
+    ("PATIENT", {"PatientName": "muller^elodie"}), ("PATIENT", {"PatientName": "MÜLLER*"}), ("PATIENT", {"PatientName": "*^élodie"}),
+    ("PATIENT", {"PatientName": "山田^太郎"}), ("PATIENT", {"PatientName": "山田*"}), ("PATIENT", {"PatientName": "やまだ^たろう"}),
+    ("PATIENT", {"PatientName": "Yamada^Tarou=山田^太郎=やまだ^たろう"}), ("PATIENT", {"PatientName": "=山田^太郎"}),
+    ("PATIENT", {"PatientName": "иванова*"}), ("PATIENT", {"PatientName": "O?NEILL^SEAN"}), ("PATIENT", {"PatientName": "o'neill^sean"}),
+    ("PATIENT", {"PatientName": "DUPONT"}), ("STUDY", {"ReferringPhysicianName": "lefevre^anne"}), ("STUDY", {"ReferringPhysicianName": "LEF?VRE*"}),
+    ("STUDY", {"NameOfPhysiciansReadingStudy": "zoë^kim"}), ("STUDY", {"NameOfPhysiciansReadingStudy": "LEE*"}),
+    ("SERIES", {"OperatorsName": "NUNEZ^PILAR"}), ("SERIES", {"OperatorsName": "nuñez*"}),
+    # numbers
+    ("SERIES", {"SeriesNumber": "2"}), ("SERIES", {"SeriesNumber": "010"}), ("IMAGE", {"InstanceNumber": "3"}), ("IMAGE", {"InstanceNumber": "+2"}),
+    # sequences
+    ("STUDY", {"ProcedureCodeSequence.CodeValue": "P1"}), ("STUDY", {"ProcedureCodeSequence.CodeValue": "P?"}),
+    ("STUDY", {"ProcedureCodeSequence.CodeValue": "PX"}), ("SERIES", {"RequestAttributesSequence.RequestedProcedureID": "R2"}),
+    ("SERIES", {"RequestAttributesSequence.RequestedProcedureID": "R9"}),
+    # several keys, keys of higher levels
+    ("SERIES", {"PatientID": "A*", "Modality": "MR"}), ("IMAGE", {"PatientName": "DUPONT*", "StudyDate": "20260101", "InstanceNumber": "2"}),
+    ("IMAGE", {"StudyInstanceUID": "1.2.3.3", "SeriesInstanceUID": "1.2.3.3.2"}), ("IMAGE", {"ImageType": "AXIAL"}),
+    # keys of lower levels
+    ("STUDY", {"Modality": "MR"}), ("STUDY", {"SeriesDescription": "lung*"}), ("STUDY", {"SOPInstanceUID": "1.2.3.3.2.1"}),
+    ("SERIES", {"SOPInstanceUID": "1.2.3.3.2.1"}), ("STUDY", {"Modality": "MR", "BodyPartExamined": "HEAD"}),
+    ("STUDY", {"Modality": "MR", "SOPInstanceUID": "1.2.3.3.1.1"}), ("STUDY", {"SeriesNumber": "10"}), ("STUDY", {"InstanceNumber": "2"}),
+    ("PATIENT", {"SeriesInstanceUID": "1.2.3.9.1"}), ("PATIENT", {"StudyDate": "2025"}), ("STUDY", {"OperatorsName": "bond*"}),
+    ("STUDY", {"SeriesTime": "101530"}), ("SERIES", {"ContentTime": "2359"}), ("STUDY", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("level", "match"), CASES, ids=[f"{level}-{match}" for level, match in CASES])
+def test_matching(both: Both, level: str, match: dict[str, str]) -> None:
+    found = both.keys(level, match)
+    assert len(found) == len(set(found))
+    assert set(found) == naive.find(DATASETS, level, match)
+
+
+@pytest.mark.parametrize(
+    "name", ["jean", "dup jea", "élo", "MUL", "太郎", "neill", "SEAN o", "durand", "たろう", "x", "j d", "иван", "*^*"]
+)
+def test_fuzzy_matching_is_by_the_beginnings_of_words(both: Both, name: str) -> None:
+    assert set(both.keys("PATIENT", {"PatientName": name}, fuzzy=True)) == naive.find(
+        DATASETS, "PATIENT", {"PatientName": name}, fuzzy=True
+    )
+
+
+@pytest.mark.parametrize("name", ["lefe ann", "smith", "jo"])
+def test_fuzzy_matching_of_other_names(both: Both, name: str) -> None:
+    key = {"ReferringPhysicianName": name}
+    assert set(both.keys("STUDY", key, fuzzy=True)) == naive.find(DATASETS, "STUDY", key, fuzzy=True)
+
+
+@st.composite
+def queries(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
+    """A level and keys that are near what is there."""
+    level = draw(st.sampled_from(naive.LEVELS))
+    keywords = draw(st.lists(st.sampled_from(sorted(naive.LEVEL_OF)), min_size=1, max_size=3, unique=True))
+    return level, {keyword: draw(keys_near(keyword)) for keyword in keywords if keyword != "IssuerOfPatientID"}
+
+
+@st.composite
+def keys_near(draw: st.DrawFn, keyword: str) -> str:
+    """A key for an attribute: a value of somebody, changed as its VR permits."""
+    ds = draw(st.sampled_from(DATASETS))
+    own = naive.values(ds, keyword)
+    value = draw(st.sampled_from(own)) if own else ""
+    vr = naive.vr(keyword)
+    if vr == "UI":
+        other = naive.values(draw(st.sampled_from(DATASETS)), keyword)
+        return draw(st.sampled_from([value, "\\".join([value, *other]), "1.2.3.4.5"]))
+    if vr in ("DA", "TM", "DT"):
+        ends = [value, *naive.values(draw(st.sampled_from(DATASETS)), keyword)]
+        low, high = min(ends), max(ends)
+        return draw(st.sampled_from([value, f"{value}-" if value else "", f"-{value}" if value else "", f"{low}-{high}" if low else ""]))
+    if keyword in ("SeriesNumber", "InstanceNumber"):
+        return draw(st.sampled_from([value, "2", "77"]))
+    if not value:
+        return draw(st.sampled_from(["", "*", "x*"]))
+    at = draw(st.integers(0, len(value) - 1))
+    changed = [
+        value,
+        value[:at] + "*",
+        "*" + value[at:],
+        value[:at] + "?" + value[at + 1 :],
+        value.upper(),
+        value.lower(),
+        value[:at] + "*" + value[-1],
+    ]
+    if vr == "PN":
+        changed = [one for one in changed if "=" not in one] or [value.split("=")[0]]
+    return draw(st.sampled_from(changed))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(query=queries())
+def test_searching_equals_a_second_implementation(both: Both, query: tuple[str, dict[str, str]]) -> None:
+    level, match = query
+    assert set(both.keys(level, match)) == naive.find(DATASETS, level, match)
+
+
+# --- order and pages ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", ["PATIENT", "STUDY", "SERIES", "IMAGE"])
+@pytest.mark.parametrize("limit", [1, 3, 7])
+def test_pages_are_stable_and_complete(both: Both, level: str, limit: int) -> None:
+    whole = both.find(Query(Level(level), limit=1000, count_total=True))
+    assert not whole.more
+    assert whole.total == len(whole.rows) == len(naive.find(DATASETS, level, {}))
+    paged: list[Any] = []
+    for offset in range(0, whole.total + limit, limit):
+        page = both.find(Query(Level(level), limit=limit, offset=offset, count_total=True))
+        paged += page.rows
+        assert page.total == whole.total
+        assert page.more == (offset + limit < whole.total)
+    assert paged == whole.rows
+
+
+@pytest.mark.parametrize(
+    "order", ["study_date", "-patient_name", "received_at", "birth_date", "-accession_number", "description", "modality", "site"]
+)
+def test_every_order_is_total_and_the_same_on_both(both: Both, order: str) -> None:
+    found = both.keys("STUDY", {}, order=(order,))
+    assert len(found) == len(set(found)) == 12
+
+
+def test_instances_come_by_study_series_and_number_and_those_without_number_last(both: Both) -> None:
+    rows = both.find(Query(Level.IMAGE, {"0020000D": "1.2.3.6"}, limit=100)).rows
+    assert [row["00080018"]["Value"][0] for row in rows] == [
+        "1.2.3.6.2.1", "1.2.3.6.2.2", "1.2.3.6.3.1", "1.2.3.6.3.2", "1.2.3.6.1.1", "1.2.3.6.1.2",
+    ]  # fmt: skip
+    for room in both.rooms:
+        assert [ref.sop_instance_uid for ref in room.refs(study_uid="1.2.3.6")] == [row["00080018"]["Value"][0] for row in rows]
+
+
+# --- what a row shows -----------------------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_dicom_json_with_derived_attributes(both: Both) -> None:
+    (row,) = both.find(Query(Level.STUDY, {"0020000D": "1.2.3.3"})).rows
+    assert row["00100010"] == {"vr": "PN", "Value": [{"Alphabetic": "Müller^Élodie"}]}
+    assert row["00080061"]["Value"] == ["CT", "MR"]
+    assert row["00080062"]["Value"] == ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"]
+    assert (row["00201206"]["Value"], row["00201208"]["Value"]) == ([3], [6])
+    assert row["00080056"]["Value"] == ["ONLINE"]
+    assert [item["00080100"]["Value"] for item in row["00081032"]["Value"]] == [["P2"], ["PX"]]
+    (patient,) = both.find(Query(Level.PATIENT, {"00100020": "a100"})).rows
+    assert patient["00100010"]["Value"] == [{"Alphabetic": "Yamada^Tarou", "Ideographic": "山田^太郎", "Phonetic": "やまだ^たろう"}]
+    assert patient["00201200"]["Value"] == [2]
+    assert "~" not in json.dumps([row, patient])
+
+
+def test_only_what_is_named_is_shown_and_what_is_named_and_empty_too(both: Both) -> None:
+    (row,) = both.find(Query(Level.STUDY, {"0020000D": "1.2.3.4"}, include=frozenset({"00080020", "00100040"}))).rows
+    assert set(row) == {"0020000D", "00080020", "00100040"}
+    assert row["00080020"] == {"vr": "DA"}
+
+
+def test_keys_that_are_not_indexed_are_named_and_narrow_nothing(both: Both) -> None:
+    page = both.find(Query(Level.STUDY, {"00181030": "x", "00189999": "y", "FFFFFFFF": "z"}))
+    assert set(page.unsupported) == {"00189999", "FFFFFFFF"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("00080020", "yesterday"),
+        ("00080020", "20261301"),
+        ("00080030", "99"),
+        ("00100030", "2026-01-01-01"),
+        ("00080031", "x"),
+        ("0008002A", "x"),
+    ],
+)
+def test_dates_of_nonsense_are_invalid(both: Both, key: str, value: str) -> None:
+    with pytest.raises(Invalid):
+        both.find(Query(Level.IMAGE, {key: value}))
+
+
+HOSTILE = [
+    "\0",
+    "a\0b",
+    "\ud800",
+    "%",
+    "_",
+    "\\",
+    "\\\\",
+    "'",
+    '"',
+    "A\\*",
+    "*\\",
+    "(",
+    "[",
+    "²",
+    "٣",
+    "9" * 30,
+    "\U0010ffff*",
+    "x" * 5000,
+    " ",
+    "?",
+    "==",
+    "^",
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_hostile_values_find_nothing_wrong(both: Both, value: str) -> None:
+    for keyword, level in naive.LEVEL_OF.items():
+        for fuzzy in (False, True):
+            query = Query(Level.STUDY, {naive.path(keyword): value}, fuzzy=fuzzy, limit=5)
+            try:
+                both.find(query)
+            except Invalid:
+                assert naive.vr(keyword) in ("DA", "TM", "DT"), level
+    both.find(Query(Level.STUDY, words=(value,), folded=True))
+
+
+# --- who may see it ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", naive.LEVELS)
+def test_a_site_never_sees_another_ones_exams(both: Both, level: str) -> None:
+    own = {site: [ds for ds, s in OBJECTS if s == site] for site in "ab"}
+    for scope, site in ((SITE_A, "a"), (SITE_B, "b")):
+        assert set(both.keys(level, {}, scope)) == naive.find(own[site], level, {})
+        for keyword in naive.LEVEL_OF:
+            if keyword == "IssuerOfPatientID":
+                continue
+            for ds in own["b" if site == "a" else "a"][::5]:
+                for value in naive.values(ds, keyword)[:1]:
+                    found = set(both.keys(level, {keyword: value}, scope))
+                    assert found <= naive.find(own[site], level, {})
+    assert both.keys(level, {}, Scope.of_sites([], "tests")) == []
+
+
+def test_locating_and_exams_keep_to_the_scope(both: Both) -> None:
+    (foreign, *_) = [ds for ds, site in OBJECTS if site == "b"]
+    for room in both.rooms:
+        with room.database.read() as tx:
+            for condition in (
+                {"study_uid": str(foreign.StudyInstanceUID)}, {"series_uid": str(foreign.SeriesInstanceUID)},
+                {"sop_instance_uid": str(foreign.SOPInstanceUID)}, {"patient": (str(foreign.PatientID), "")},
+            ):  # fmt: skip
+                assert archive.locate(tx, SITE_B, **condition)
+                assert archive.locate(tx, SITE_A, **condition) == []
+            with pytest.raises(NotFound):
+                archive.exam(tx, SITE_A, str(foreign.StudyInstanceUID))
+            assert archive.series_of(tx, SITE_A, str(foreign.StudyInstanceUID)) == []
+            exams, total, _ = archive.exams(tx, SITE_A, Query(Level.STUDY, limit=100, count_total=True))
+            assert total == len(exams) == 10
+            assert {e.site_id for e in exams} == {"a"}
+            with pytest.raises(ValueError):
+                archive.locate(tx, SITE_A)
+            assert archive.study_count_of_site(tx, "b") == 2
+
+
+# --- issuers --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_issuers_are_found_as_they_are_shown(room: Room) -> None:
+    bare_a, bare_b = make.ct_study(instances=1, IssuerOfPatientID=None), make.ct_study(instances=1, IssuerOfPatientID=None)
+    named = make.ct_study(instances=1, IssuerOfPatientID="NAT")
+    room.send(*bare_a, *named, site_id="a")
+    room.send(*bare_b, site_id="b")
+
+    def found(issuer: str) -> list[str]:
+        with room.database.read() as tx:
+            page = archive.find(tx, EVERYTHING, Query(Level.STUDY, {"00100021": issuer}))
+        return [row["0020000D"]["Value"][0] for row in page.rows]
+
+    assert found("NAT") == [named[0].StudyInstanceUID]
+    assert found("HOSP-B") == [bare_b[0].StudyInstanceUID]
+    assert found("site:a") == []
+    assert found("s*") == []
+    with room.database.read() as tx:
+        rows = archive.find(tx, EVERYTHING, Query(Level.STUDY)).rows
+    assert sorted(row.get("00100021", {}).get("Value", [""])[0] for row in rows) == ["", "HOSP-B", "NAT"]
+
+
+def test_an_issuer_beside_a_universal_one_is_found(room: Room) -> None:
+    qualifiers = Dataset()
+    qualifiers.UniversalEntityID, qualifiers.UniversalEntityIDType = "1.2.250.1.213", "ISO"
+    (ds,) = make.ct_study(instances=1, IssuerOfPatientID="LOCAL", IssuerOfPatientIDQualifiersSequence=[qualifiers])
+    room.send(ds)
+    for level in (Level.PATIENT, Level.STUDY):
+        with room.database.read() as tx:
+            (row,) = archive.find(tx, EVERYTHING, Query(level, {"00100021": "LOCAL"})).rows
+        assert row["00100021"]["Value"] == ["LOCAL"]
+
+
+# --- the web's search -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("dupont",), {1, 2, 7, 8}), (("jean",), {1, 2, 7, 8}), (("durand", "jeanne"), {2, 8}), (("ACC1",), {1, 2, 6, 7, 11, 12}),
+        (("echo",), {4, 9}), (("thorax",), {1, 2, 6, 7, 11, 12}), (("1.2.3.5",), {5}), (("nobody",), set()), (("elodie",), {3, 9}),
+    ],
+)  # fmt: skip
+def test_words_are_looked_for_where_people_expect(both: Both, words: tuple[str, ...], expected: set[int]) -> None:
+    found = both.find(Query(Level.STUDY, words=words, limit=100)).rows
+    assert {int(row["0020000D"]["Value"][0].rsplit(".", 1)[1]) for row in found} == expected
+
+
+def test_flagged_and_of_one_site(both: Both, tmp_path: Path) -> None:
+    assert both.find(Query(Level.STUDY, flagged=True)).rows == []
+    assert len(both.find(Query(Level.STUDY, site_id="b")).rows) == 2
+    assert Actor.system("x").kind == "system"
