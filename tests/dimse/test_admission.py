@@ -204,6 +204,27 @@ def test_a_peer_that_reads_no_answers_is_dropped(make_region: Callable[..., Regi
         until(lambda: region.door.associations() == [])
 
 
+def test_one_address_cannot_fill_the_door_with_silent_connections(make_region: Callable[..., Region]) -> None:
+    region = make_region(artim_s=20)
+    silent = [Raw(region) for _ in range(40)]
+    try:
+        refused = [raw for raw in silent if closed(raw)]
+        assert len(refused) == 8
+    finally:
+        for raw in silent:
+            raw.socket.close()
+
+
+def closed(raw: Raw) -> bool:
+    raw.socket.settimeout(0.2)
+    try:
+        return raw.socket.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionResetError:
+        return True
+
+
 def test_random_bytes_never_harm_the_door(region: Region) -> None:
     noise = random.Random(4)
     request = pdu.encode(

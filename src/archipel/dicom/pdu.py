@@ -57,7 +57,7 @@ NAMES = {
 
 HEAD_BYTES = 6
 PDV_HEAD_BYTES = 6  # 4 of item length, 1 of context id, 1 of message control header
-ASSOCIATE_BYTES_MAX = 1 << 20  # 128 contexts with every transfer syntax there is stay under 400 kB
+ASSOCIATE_BYTES_MAX = 1 << 19  # 128 contexts with every transfer syntax there is stay under 400 kB
 SHORT_BYTES_MAX = 64  # A-ASSOCIATE-RJ, A-RELEASE and A-ABORT carry 4 bytes
 
 _HEAD = struct.Struct(">BxL")

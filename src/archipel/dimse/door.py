@@ -37,6 +37,7 @@ SERVICES: dict[int, Service] = {
     message.N_ACTION_RQ: commitment.answer,
 }
 _ABORTED_BY_PROVIDER = 2
+_WAITING_MAX = 32  # connections of one address that have not got their association yet
 _REJECTED_AGAIN_S = 60
 _REJECTED_KEPT_MAX = 256
 
@@ -52,6 +53,7 @@ class DimseDoor:
         self._open: dict[str, Association] = {}
         self._by_device: Counter[str] = Counter()
         self._rejected: dict[tuple[str, str], float] = {}
+        self._waiting: Counter[str] = Counter()
         self._draining = False
 
     # --- life -------------------------------------------------------------------------------------------------------------------
@@ -119,7 +121,9 @@ class DimseDoor:
     # --- one connection ---------------------------------------------------------------------------------------------------------
 
     def _opened(self, wire: Wire) -> None:
-        if len(self._tasks) >= 2 * self._settings.associations_max + 16:
+        full = len(self._tasks) >= 2 * self._settings.associations_max + _WAITING_MAX
+        if full or self._waiting[wire.address] >= _WAITING_MAX:
+            log.warning("dimse.too_many_connections", address=wire.address)
             wire.give_up("too many connections")
             return
         task = asyncio.get_running_loop().create_task(self._serve(wire))
@@ -129,7 +133,11 @@ class DimseDoor:
     async def _serve(self, wire: Wire) -> None:
         """The door loop of one connection: whatever happens in it ends it and no other."""
         try:
-            assoc = await self._admit(wire)
+            self._waiting[wire.address] += 1
+            try:
+                assoc = await self._admit(wire)
+            finally:
+                self._waiting -= Counter({wire.address: 1})  # in place, and keys that reach zero go
             if assoc is not None:
                 await self._run(assoc)
         except PeerGone as gone:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 import structlog
 
 from archipel import archive
-from archipel.archive import Level, Page, Query
+from archipel.archive import Level, Query
 from archipel.dicom import sop_classes, status
 from archipel.dicom.message import Command
 from archipel.dimse import identifiers
@@ -15,7 +16,6 @@ from archipel.dimse.association import Association
 from archipel.dimse.identifiers import UNIQUE, Identifier
 from archipel.dimse.negotiation import Context
 from archipel.dimse.parts import Parts
-from archipel.kit.database import Tx
 from archipel.kit.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -23,6 +23,15 @@ log = structlog.get_logger(__name__)
 # "Matching reached response limit" of PS3.4 Table KK.2.1-2: query/retrieve has no code of its own for it.
 LIMIT_REACHED = 0xB001
 _CANCEL_EVERY_ROWS = 32
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Rows as (what tells one from another, identifier bytes)."""
+
+    rows: list[tuple[str, bytes]]
+    more: bool
+    unsupported: bool
 
 
 async def answer(parts: Parts, assoc: Association, context: Context, command: Command) -> None:
@@ -51,25 +60,24 @@ async def _answer_rows(
 ) -> tuple[int, str]:
     """Send every row; the status and comment of the final response."""
     loop = asyncio.get_running_loop()
-    pending = status.PENDING_UNSUPPORTED_KEYS if identifiers.unsupported(asked) else status.PENDING
+    unsupported = identifiers.unsupported(asked)
     sent: set[str] = set()  # rows that arrive while we page push others along: each is sent once
     offset = 0
     while True:
         if assoc.is_cancelled(command):
             return status.CANCEL, "Cancelled by the requestor"
-        page = await loop.run_in_executor(parts.threads, _page, parts, assoc, _query(parts, asked, offset, fuzzy))
-        if page.unsupported:
-            pending = status.PENDING_UNSUPPORTED_KEYS
-        for number, row in enumerate(page.rows):
+        query = _query(parts, asked, offset, fuzzy)
+        page = await loop.run_in_executor(parts.threads, _page, parts, assoc, asked, query, context.transfer_syntax)
+        unsupported = unsupported or page.unsupported
+        pending = status.PENDING_UNSUPPORTED_KEYS if unsupported else status.PENDING
+        for number, (key, identifier) in enumerate(page.rows):
             if number % _CANCEL_EVERY_ROWS == _CANCEL_EVERY_ROWS - 1 and assoc.is_cancelled(command):
                 return status.CANCEL, "Cancelled by the requestor"
-            key = _key(row, asked.level)
             if key in sent:
                 continue
             if len(sent) >= parts.settings.find_rows_max:
                 return LIMIT_REACHED, f"Only the first {len(sent)} matches were sent; narrow the query"
             sent.add(key)
-            identifier = identifiers.answer_bytes(row, asked, parts.ae_title, context.transfer_syntax)
             await assoc.answer_with(context, command, pending, identifier)
         if not page.more:
             return status.SUCCESS, ""
@@ -82,11 +90,11 @@ def _query(parts: Parts, asked: Identifier, offset: int, fuzzy: bool) -> Query:
     return Query(asked.level, asked.match, frozenset(include), fuzzy=fuzzy, limit=parts.settings.find_page_rows, offset=offset)
 
 
-def _page(parts: Parts, assoc: Association, query: Query) -> Page:
-    def act(tx: Tx) -> Page:
-        return archive.find(tx, parts.scope_for(tx, assoc.actor), query)
-
-    return parts.read(act)
+def _page(parts: Parts, assoc: Association, asked: Identifier, query: Query, transfer_syntax_uid: str) -> _Page:
+    """One page, encoded here in the thread so that a long answer does not hold up the other associations."""
+    page = parts.read(lambda tx: archive.find(tx, parts.scope_for(tx, assoc.actor), query))
+    rows = [(_key(row, asked.level), identifiers.answer_bytes(row, asked, parts.ae_title, transfer_syntax_uid)) for row in page.rows]
+    return _Page(rows, page.more, bool(page.unsupported))
 
 
 def _key(row: dict[str, object], level: Level) -> str:

@@ -34,6 +34,7 @@ _NO_KEYS = frozenset({LEVEL, CHARACTER_SET, RETRIEVE_AE}) | frozenset(
     map(path_of, ("InstanceAvailability", "TimezoneOffsetFromUTC", "StorageMediaFileSetID", "StorageMediaFileSetUID"))
 )
 _KEYS_MAX = 512
+_VALUES_MAX = 10_000
 _DEPTH_MAX = 8
 
 
@@ -72,6 +73,8 @@ def read(data: bytes | None, transfer_syntax_uid: str, model_uid: str, *, relati
     for path, value in _keys(row):
         if len(match) + len(wanted) > _KEYS_MAX:
             raise Mismatch(f"More than {_KEYS_MAX} keys in the identifier")
+        if value.count("\\") >= _VALUES_MAX:
+            raise Mismatch(f"More than {_VALUES_MAX} values in one key")
         if value and path not in _NO_KEYS:
             match[path] = value
         wanted.add(path)
