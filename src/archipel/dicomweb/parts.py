@@ -70,7 +70,15 @@ def root_url(parts: Parts, http_request: Request) -> str:
         return parts.settings.public_url.rstrip("/") + parts.path
     url = http_request.url
     before, found, _ = url.path.partition(parts.path)
-    return f"{url.scheme}://{url.netloc}{before if found else ''}{parts.path}"
+    return f"{url.scheme}://{_host_and_port(http_request)}{before if found else ''}{parts.path}"
+
+
+def _host_and_port(http_request: Request) -> str:
+    """The Host header. A client that reaches us directly and leaves out the port (dicomweb-client 0.61 does) gets it added."""
+    netloc = http_request.url.netloc
+    address, port = http_request.scope.get("server") or ("", None)
+    direct = netloc == address or (netloc == "localhost" and address in ("127.0.0.1", "::1"))
+    return f"{netloc}:{port}" if direct and port not in (None, 80, 443) else netloc
 
 
 def resource_url(root: str, study_uid: str, series_uid: str = "", sop_instance_uid: str = "") -> str:
