@@ -36,7 +36,7 @@ def test_examples_are_written_and_read_back(declared: str, raw: bytes, text: str
 
 
 def test_a_set_that_has_no_form_for_the_text_says_so() -> None:
-    for declared in "", "ISO_IR 6", "ISO_IR 100", "\\ISO 2022 IR 149", "nonsense":
+    for declared in "", "ISO_IR 6", "ISO_IR 100", "\\ISO 2022 IR 149", "nonsense", "ISO_IR 13":
         with pytest.raises(UnicodeError):
             charset.encode("Łódź 山田 ﾔﾏ", declared)
 

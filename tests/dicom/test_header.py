@@ -101,7 +101,9 @@ def test_header_agrees_with_pydicom(path: Path) -> None:
                 assert got is None or theirs is None or same(got, theirs), (one.keyword, got, theirs)
 
 
-@pytest.mark.parametrize("name", ["CT_small.dcm", "emri_small_RLE.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm"])
+@pytest.mark.parametrize(
+    "name", ["CT_small.dcm", "emri_small_RLE.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm", "SC_rgb_jpeg.dcm"]
+)
 def test_pixel_data_offset_points_at_the_element(name: str) -> None:
     with kept(name).open("rb") as source:
         meta = part10.split(source)
@@ -182,6 +184,12 @@ def test_unknown_character_set_is_a_warning_and_latin() -> None:
     ours = read(charset + data)
     assert ours.values[index.path_of("PatientName")] == ("Döe",)
     assert any("character set" in one for one in ours.warnings)
+
+
+def test_a_sequence_in_another_vr_is_passed_over() -> None:
+    ours = read(encoded(minimal()).replace(b"\x20\0\x0d\0", b"\x08\0\x51\0LO\x02\0ab\x20\0\x0d\0"))
+    assert ours.first(index.STUDY_INSTANCE_UID) == "1.2.4"
+    assert "00080051" not in ours.values
 
 
 def test_header_cut_in_the_middle_is_unreadable_with_the_reason() -> None:

@@ -25,8 +25,16 @@ from tests.dicom.test_header import broken
 
 SYNTAXES = [uids.IMPLICIT_LITTLE, uids.EXPLICIT_LITTLE, uids.EXPLICIT_BIG, uids.DEFLATED]
 #: pydicom leaves these out or reads them otherwise: broken DS values, big endian OW that it does not swap, GB 2312.
-OTHERWISE = {"badVR.dcm", "OBXXXX1A_expb.dcm", "DX-Im-Carestream_DR7500-2.dcm", "chrGB2312.dcm", "OBXXXX1A_expb_2frame.dcm", "no_preamble_dicm_in_data",
-             "3gb-bulk-data-truncated", "GH133.dcm"}  # fmt: skip
+OTHERWISE = {
+    "badVR.dcm",
+    "OBXXXX1A_expb.dcm",
+    "DX-Im-Carestream_DR7500-2.dcm",
+    "chrGB2312.dcm",
+    "OBXXXX1A_expb_2frame.dcm",
+    "no_preamble_dicm_in_data",
+    "3gb-bulk-data-truncated",
+    "GH133.dcm",
+}
 
 
 def plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -242,13 +250,21 @@ def test_bad_json_is_named(row: dict[str, Any]) -> None:
     assert caught.value.code in ("bad-json", "bad-value")
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(max_size=5),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["vr", "Value", "00080018", "00400275"]), inner, max_size=3))  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["vr", "Value", "00080018", "00400275"]), inner, max_size=3)
+    ),
+)
 
 
 @settings(max_examples=150, deadline=None)
-@given(row=st.dictionaries(st.sampled_from(["00080018", "00100010", "00280010", "00400275", "0008", "00180050", "7FE00010"]),
-                           st.fixed_dictionaries({"vr": st.sampled_from(["UI", "PN", "US", "SQ", "DS", "IS", "OB", "AT", "FD", "ZZ"]), "Value": JSON}) | JSON))  # fmt: skip
+@given(
+    row=st.dictionaries(
+        st.sampled_from(["00080018", "00100010", "00280010", "00400275", "0008", "00180050", "7FE00010"]),
+        st.fixed_dictionaries({"vr": st.sampled_from(["UI", "PN", "US", "SQ", "DS", "IS", "OB", "AT", "FD", "ZZ"]), "Value": JSON}) | JSON,
+    )
+)
 def test_any_json_is_written_or_refused(row: dict[str, Any]) -> None:
     try:
         data = jsonmodel.dataset_bytes(row, "ISO_IR 100", uids.EXPLICIT_LITTLE)
@@ -259,9 +275,14 @@ def test_any_json_is_written_or_refused(row: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "document",
-    [b"", b"<a/>", b"<NativeDicomModel><x/></NativeDicomModel>", b'<!DOCTYPE x [<!ENTITY a "b">]><NativeDicomModel>&a;</NativeDicomModel>',
-     b'<NativeDicomModel><DicomAttribute tag="00100010" vr="PN"><Value number="99999"/></DicomAttribute></NativeDicomModel>'],
-)  # fmt: skip
+    [
+        b"",
+        b"<a/>",
+        b"<NativeDicomModel><x/></NativeDicomModel>",
+        b'<!DOCTYPE x [<!ENTITY a "b">]><NativeDicomModel>&a;</NativeDicomModel>',
+        b'<NativeDicomModel><DicomAttribute tag="00100010" vr="PN"><Value number="99999"/></DicomAttribute></NativeDicomModel>',
+    ],
+)
 def test_bad_xml_is_refused(document: bytes) -> None:
     with pytest.raises(Invalid) as caught:
         xmlmodel.from_xml(document)

@@ -21,13 +21,37 @@ from tests.dicom.samples import kept
 
 #: One small sample for each stored syntax and kind of pixels.
 SOURCES = [
-    "CT_small.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm", "image_dfl.dcm", "MR_small_RLE.dcm", "MR_small_jp2klossless.dcm",
-    "MR_small_jpeg_ls_lossless.dcm", "JPEGLSNearLossless_16.dcm", "JPEG2000.dcm", "SC_rgb_jpeg_gdcm.dcm", "SC_rgb_dcmtk_+eb+cy+s2.dcm",
-    "SC_rgb_rle_2frame.dcm", "SC_rgb_small_odd_big_endian.dcm", "SC_ybr_full_422_uncompressed.dcm", "emri_small_RLE.dcm", "HTJ2K_08_RGB.dcm",
-    "CT0012.fragmented_no_bot_jpeg_baseline.51.dcm", "CT_JPEGProcess6_8.dcm", "CT_JPEGProcess10_12.dcm", "JPEGBaseline_1s_1f_u_08_08.dcm",
-    "CT0012.fragmented_no_bot_jpeg_lossless.57.dcm", "MR-JPEGLosslessSV1.dcm", "liver_deflate.dcm", "liver_1frame.dcm", "rtdose.dcm",
-    "parametric_map_float.dcm", "test-SR.dcm", "seg_image_ct_binary.dcm", "YBR_FULL-RLE.dcm", "liver_nonbyte_aligned_rle.dcm",
-]  # fmt: skip
+    "CT_small.dcm",
+    "MR_small_implicit.dcm",
+    "MR_small_bigendian.dcm",
+    "image_dfl.dcm",
+    "MR_small_RLE.dcm",
+    "MR_small_jp2klossless.dcm",
+    "MR_small_jpeg_ls_lossless.dcm",
+    "JPEGLSNearLossless_16.dcm",
+    "JPEG2000.dcm",
+    "SC_rgb_jpeg_gdcm.dcm",
+    "SC_rgb_dcmtk_+eb+cy+s2.dcm",
+    "SC_rgb_rle_2frame.dcm",
+    "SC_rgb_small_odd_big_endian.dcm",
+    "SC_ybr_full_422_uncompressed.dcm",
+    "emri_small_RLE.dcm",
+    "HTJ2K_08_RGB.dcm",
+    "CT0012.fragmented_no_bot_jpeg_baseline.51.dcm",
+    "CT_JPEGProcess6_8.dcm",
+    "CT_JPEGProcess10_12.dcm",
+    "JPEGBaseline_1s_1f_u_08_08.dcm",
+    "CT0012.fragmented_no_bot_jpeg_lossless.57.dcm",
+    "MR-JPEGLosslessSV1.dcm",
+    "liver_deflate.dcm",
+    "liver_1frame.dcm",
+    "rtdose.dcm",
+    "parametric_map_float.dcm",
+    "test-SR.dcm",
+    "seg_image_ct_binary.dcm",
+    "YBR_FULL-RLE.dcm",
+    "liver_nonbyte_aligned_rle.dcm",
+]
 
 
 def load(name: str) -> tuple[bytes, str]:
@@ -52,8 +76,15 @@ def dataset(data: bytes, syntax: str) -> pydicom.Dataset:
     return pydicom.dcmread(io.BytesIO(part10.file_meta_bytes("1.2", "1.3", syntax) + data))
 
 
-_PLUGIN = {uids.JPEG_LS_LOSSLESS: "pyjpegls", uids.JPEG_LS_NEAR: "pyjpegls", uids.JPEG_2000: "pylibjpeg", uids.JPEG_2000_LOSSLESS: "pylibjpeg",
-           uids.HTJ2K_LOSSLESS: "pylibjpeg", uids.HTJ2K: "pylibjpeg", uids.RLE: "pydicom"}  # fmt: skip
+_PLUGIN = {
+    uids.JPEG_LS_LOSSLESS: "pyjpegls",
+    uids.JPEG_LS_NEAR: "pyjpegls",
+    uids.JPEG_2000: "pylibjpeg",
+    uids.JPEG_2000_LOSSLESS: "pylibjpeg",
+    uids.HTJ2K_LOSSLESS: "pylibjpeg",
+    uids.HTJ2K: "pylibjpeg",
+    uids.RLE: "pydicom",
+}
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -123,11 +154,18 @@ def test_dcmtk_decodes_our_jpeg_lossless_jpeg_ls_and_rle(name: str, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("name", "tool"),
-    [("CT0012.fragmented_no_bot_jpeg_baseline.51.dcm", "dcmdjpeg"), ("CT_JPEGProcess6_8.dcm", "dcmdjpeg"), ("CT_JPEGProcess10_12.dcm", "dcmdjpeg"),
-     ("CT0012.fragmented_no_bot_jpeg_lossless.57.dcm", "dcmdjpeg"), ("MR-JPEGLosslessSV1.dcm", "dcmdjpeg"),
-     ("CT0012.fragmented_no_bot_jpeg_ls.81.dcm", "dcmdjpls"), ("emri_small_jpeg_ls_lossless.dcm", "dcmdjpls"),
-     ("CT0012.not_fragmented_no_bot_rle.dcm", "dcmdrle"), ("JPEGBaseline_1s_1f_u_08_08.dcm", "dcmdjpeg")],
-)  # fmt: skip
+    [
+        ("CT0012.fragmented_no_bot_jpeg_baseline.51.dcm", "dcmdjpeg"),
+        ("CT_JPEGProcess6_8.dcm", "dcmdjpeg"),
+        ("CT_JPEGProcess10_12.dcm", "dcmdjpeg"),
+        ("CT0012.fragmented_no_bot_jpeg_lossless.57.dcm", "dcmdjpeg"),
+        ("MR-JPEGLosslessSV1.dcm", "dcmdjpeg"),
+        ("CT0012.fragmented_no_bot_jpeg_ls.81.dcm", "dcmdjpls"),
+        ("emri_small_jpeg_ls_lossless.dcm", "dcmdjpls"),
+        ("CT0012.not_fragmented_no_bot_rle.dcm", "dcmdrle"),
+        ("JPEGBaseline_1s_1f_u_08_08.dcm", "dcmdjpeg"),
+    ],
+)
 def test_we_decode_as_dcmtk_does(name: str, tool: str, tmp_path: Path) -> None:
     try:
         subprocess.run([tool, str(kept(name)), str(tmp_path / "out.dcm")], check=True, timeout=60, capture_output=True)
@@ -226,8 +264,13 @@ def test_frames_of_single_bits_that_share_bytes_are_not_cut() -> None:
     pixels = frames.read_pixel_data(io.BytesIO(native), uids.EXPLICIT_LITTLE)
     if pixels.info.frames > 1:
         with pytest.raises(Invalid) as caught:
-            frames.frame_ranges(io.BytesIO(native), pixels.element_offset, uids.EXPLICIT_LITTLE, pixels.info.frames,
-                                frame_bits=pixels.info.stored_bits_per_frame)  # fmt: skip
+            frames.frame_ranges(
+                io.BytesIO(native),
+                pixels.element_offset,
+                uids.EXPLICIT_LITTLE,
+                pixels.info.frames,
+                frame_bits=pixels.info.stored_bits_per_frame,
+            )
         assert caught.value.code == "not-aligned"
     assert digest(native, uids.EXPLICIT_LITTLE) == digest(data, stored)
 

@@ -21,14 +21,26 @@ from archipel.dicom import header, mp4, part10, wrap
 from archipel.dicom.pixels import PixelWorkers
 from archipel.kit.errors import Invalid
 
-PDF = (b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Count 0/Kids[]>>endobj\n"
-       b"xref\n0 3\n0000000000 65535 f \ntrailer<</Root 1 0 R/Size 3>>\nstartxref\n101\n%%EOF\n")  # fmt: skip
+PDF = (
+    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Count 0/Kids[]>>endobj\n"
+    b"xref\n0 3\n0000000000 65535 f \ntrailer<</Root 1 0 R/Size 3>>\nstartxref\n101\n%%EOF\n"
+)
 
 
 def exam(**more: Any) -> dict[str, Any]:
-    known = {"PatientName": "Durand^Zoé", "PatientID": "4711", "PatientBirthDate": "19800131", "PatientSex": "F", "StudyInstanceUID": "1.2.3.4",
-             "StudyDate": "20260131", "StudyTime": "101500", "StudyID": "1", "AccessionNumber": "A1", "ContentDate": "20260131",
-             "ContentTime": "101600"}  # fmt: skip
+    known = {
+        "PatientName": "Durand^Zoé",
+        "PatientID": "4711",
+        "PatientBirthDate": "19800131",
+        "PatientSex": "F",
+        "StudyInstanceUID": "1.2.3.4",
+        "StudyDate": "20260131",
+        "StudyTime": "101500",
+        "StudyID": "1",
+        "AccessionNumber": "A1",
+        "ContentDate": "20260131",
+        "ContentTime": "101600",
+    }
     return wrap.attributes_of(**{**known, **more})
 
 
@@ -45,8 +57,12 @@ def video(profile: int = 100, level: int = 40, frames: int = 50, codec: bytes = 
         setup = box(b"hvcC", bytes([1, profile]) + b"\0" * 10 + bytes([level]) + b"\0" * 10)
     entry = box(codec, b"\0" * 6 + b"\0\1" + b"\0" * 16 + struct.pack(">HH", 640, 480) + b"\0" * 50, setup)
     stbl = box(b"stbl", box(b"stsd", b"\0" * 4 + struct.pack(">I", 1), entry), box(b"stsz", b"\0" * 8 + struct.pack(">I", frames)))
-    mdia = box(b"mdia", box(b"mdhd", b"\0" * 12 + struct.pack(">II", 1000, 2000) + b"\0" * 4),
-               box(b"hdlr", b"\0" * 8 + b"vide" + b"\0" * 13), box(b"minf", stbl))  # fmt: skip
+    mdia = box(
+        b"mdia",
+        box(b"mdhd", b"\0" * 12 + struct.pack(">II", 1000, 2000) + b"\0" * 4),
+        box(b"hdlr", b"\0" * 8 + b"vide" + b"\0" * 13),
+        box(b"minf", stbl),
+    )
     sound = box(b"trak", box(b"mdia", box(b"hdlr", b"\0" * 8 + b"soun" + b"\0" * 13)))
     return box(b"ftyp", b"isom\0\0\0\0") + box(b"mdat", media) + box(b"moov", sound, box(b"trak", mdia))
 
@@ -140,10 +156,16 @@ def test_png_is_stored_without_loss(mode: str, tmp_path: Path) -> None:
     valid(path)
 
 
-@pytest.mark.parametrize(("options", "syntax"), [
-    ({}, "1.2.840.10008.1.2.4.102"), ({"level": 42}, "1.2.840.10008.1.2.4.104"), ({"profile": 77, "level": 31}, "1.2.840.10008.1.2.4.102"),
-    ({"codec": b"hvc1", "profile": 1, "level": 123}, "1.2.840.10008.1.2.4.107"), ({"codec": b"hvc1", "profile": 2, "level": 153}, "1.2.840.10008.1.2.4.108"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "syntax"),
+    [
+        ({}, "1.2.840.10008.1.2.4.102"),
+        ({"level": 42}, "1.2.840.10008.1.2.4.104"),
+        ({"profile": 77, "level": 31}, "1.2.840.10008.1.2.4.102"),
+        ({"codec": b"hvc1", "profile": 1, "level": 123}, "1.2.840.10008.1.2.4.107"),
+        ({"codec": b"hvc1", "profile": 2, "level": 153}, "1.2.840.10008.1.2.4.108"),
+    ],
+)
 def test_mp4_is_kept_byte_for_byte(options: dict[str, Any], syntax: str, tmp_path: Path) -> None:
     content = video(**options)
     found, ds, path = wrapped("mp4", content, tmp_path)
@@ -163,10 +185,20 @@ def test_videos_without_a_syntax_are_refused(content: bytes, tmp_path: Path) -> 
     assert caught.value.code in ("unsupported-content", "bad-content")
 
 
-@pytest.mark.parametrize(("kind", "content"), [
-    ("pdf", b"hello"), ("pdf", PDF[:60]), ("jpeg", picture("L", "PNG")), ("jpeg", picture("RGB", "JPEG")[:300]), ("png", picture("RGB", "PNG")[:200]),
-    ("png", b"\x89PNG\r\n\x1a\n" + b"x" * 50), ("mp4", video()[:400]), ("mp4", b"\0\0\0\x08ftyp"), ("pdf", b""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("pdf", b"hello"),
+        ("pdf", PDF[:60]),
+        ("jpeg", picture("L", "PNG")),
+        ("jpeg", picture("RGB", "JPEG")[:300]),
+        ("png", picture("RGB", "PNG")[:200]),
+        ("png", b"\x89PNG\r\n\x1a\n" + b"x" * 50),
+        ("mp4", video()[:400]),
+        ("mp4", b"\0\0\0\x08ftyp"),
+        ("pdf", b""),
+    ],
+)
 def test_content_that_is_not_what_it_says_is_refused(kind: Any, content: bytes, tmp_path: Path) -> None:
     with pytest.raises(Invalid) as caught:
         wrapped(kind, content, tmp_path)

@@ -83,7 +83,7 @@ def encode(text: str, character_set: str, vr: str = "LO") -> bytes:
     python, unknown = encodings(character_set)
     if unknown or (character_set.strip() in ("", "ISO_IR 6", "ISO 2022 IR 6")):
         raise UnicodeEncodeError("ascii", text, 0, 1, "not in the character set")
-    if len(python) == 1:
+    if len(python) == 1 and python[0] != "shift_jis":  # which would write kanji, and ISO_IR 13 has none
         return text.encode(python[0])
     parts = re.split(r"([\\^=\r\n\f\t])" if vr == "PN" else r"([\\\r\n\f\t])", text)
     with warnings.catch_warnings():

@@ -78,8 +78,15 @@ def _title(row: Json) -> str:
 
 
 def _facts(row: Json) -> list[tuple[str, str]]:
-    facts = [("Patient", text_of(row, "00100010").replace("^", " ")), ("ID", text_of(row, "00100020")), ("Born", text_of(row, "00100030")),
-             ("Study", text_of(row, "00080020")), ("Completion", text_of(row, "0040A491")), ("Verification", text_of(row, "0040A493"))]  # fmt: skip
+    names = {
+        "Patient": "00100010",
+        "ID": "00100020",
+        "Born": "00100030",
+        "Study": "00080020",
+        "Completion": "0040A491",
+        "Verification": "0040A493",
+    }
+    facts = [(name, text_of(row, path).replace("^", " ")) for name, path in names.items()]
     return [(name, value) for name, value in facts if value]
 
 

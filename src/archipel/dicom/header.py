@@ -65,6 +65,7 @@ def _tree() -> dict[int, Any]:
 
 
 _WANTED = _tree()
+_VR = {path: one.vr for path, one in index.BY_PATH.items()}
 _NUMBERS = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d"}
 
 
@@ -103,10 +104,13 @@ def _walk(source: BinaryIO, explicit: bool, big: bool, notes: list[str]) -> tupl
     prefix: list[str] = [""]
     for kind, tag, vr, offset, length in walk.tokens(window, looks_explicit(window.buffer, explicit, big, notes), big, _WANTED):
         if kind == walk.ELEMENT:
+            path = f"{prefix[-1]}{tag:08X}"
+            if path not in _VR:
+                continue  # a sequence that was written with another VR
             if length > VALUE_BYTES_MAX:
                 notes.append(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is {length} bytes long; the first {VALUE_BYTES_MAX} are indexed")
                 length = VALUE_BYTES_MAX
-            raw.setdefault(f"{prefix[-1]}{tag:08X}", []).append((vr, window.read(offset, length), big))
+            raw.setdefault(path, []).append((vr, window.read(offset, length), big))
         elif kind == walk.SEQUENCE:
             prefix.append(f"{prefix[-1]}{tag:08X}.")
         elif kind == walk.SEQUENCE_END:
@@ -115,12 +119,8 @@ def _walk(source: BinaryIO, explicit: bool, big: bool, notes: list[str]) -> tupl
             missing = _missing_pixels(window, offset, length)
             if missing:
                 notes.append(missing)
-            return raw, _element_start(offset, (explicit and vr != "UN") or window.read(offset - 8, 2).isalpha())
+            return raw, offset - (12 if window.read(offset - 8, 2) in walk.VRS_LONG else 8)
     return raw, None
-
-
-def _element_start(value_offset: int, long_form: bool) -> int:
-    return value_offset - (12 if long_form else 8)
 
 
 def _missing_pixels(window: walk.Window, offset: int, length: int) -> str:
@@ -215,18 +215,14 @@ def _decoded(raw: _Raw, notes: list[str]) -> tuple[dict[str, tuple[str, ...]], s
             notes.append(warning)
     values: dict[str, tuple[str, ...]] = {}
     for path, found in raw.items():
-        texts: list[str] = []
-        for vr, data, big in found:
-            texts += _texts(path, vr, data, big, character_set, notes)
-        values[path] = tuple(texts)
+        values[path] = tuple(text for vr, data, big in found for text in _texts(path, vr, data, big, character_set, notes))
     return values, character_set
 
 
 def _texts(path: str, vr: str, data: bytes, big: bool, character_set: str, notes: list[str]) -> list[str]:
-    expected = index.BY_PATH[path].vr
+    expected = _VR[path]
     if expected in _NUMBERS:
-        code = _NUMBERS.get(vr, _NUMBERS[expected])
-        item = struct.Struct((">" if big else "<") + code)
+        item = struct.Struct((">" if big else "<") + _NUMBERS.get(vr, _NUMBERS[expected]))
         return [str(item.unpack_from(data, at)[0]) for at in range(0, len(data) - item.size + 1, item.size)][:64]
     if expected in charset.TEXT_VRS:
         text, exact = charset.decode(data, character_set, expected)
@@ -235,11 +231,15 @@ def _texts(path: str, vr: str, data: bytes, big: bool, character_set: str, notes
     else:
         text = data.decode("latin_1")
     text = text.rstrip(" \0=" if expected == "PN" else " \0")
+    if "\0" in text:
+        text = text.replace("\0", "" if expected in charset.SINGLE_TEXT_VRS else " ")
     if not text:
         return []
-    if expected in charset.SINGLE_TEXT_VRS:
-        return [text.replace("\0", "")]
-    return [part.strip(" \0") if expected != "PN" else part.rstrip(" \0") for part in text.replace("\0", " ").split("\\")]
+    if expected in charset.SINGLE_TEXT_VRS or (expected == "PN" and "\\" not in text):
+        return [text]
+    if "\\" not in text:
+        return [text.strip(" ")]
+    return [part.rstrip(" =") if expected == "PN" else part.strip(" ") for part in text.split("\\")]
 
 
 def _check_uids(values: dict[str, tuple[str, ...]], notes: list[str]) -> None:
