@@ -2,7 +2,7 @@ import { Anchor, Group, SegmentedControl, Select, Stack, Text, Title } from "@ma
 import { IconArrowsDiff, IconCircleCheck } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
-import { Link, NavLink, useNavigate, useParams, useSearchParams } from "react-router";
+import { Link, useNavigate, useParams, useSearchParams } from "react-router";
 import { listConflicts, readConflict } from "../api/calls";
 import type { Conflict } from "../api/types";
 import { useSites } from "../exams/Filters";
@@ -22,13 +22,24 @@ function patientOf(conflict: Conflict): string {
   return personName(String(conflict.archived?.PatientName ?? conflict.received?.PatientName ?? ""));
 }
 
-function Entry({ conflict, search, siteName }: { conflict: Conflict; search: string; siteName: string }) {
+interface EntryProps {
+  conflict: Conflict;
+  current: boolean;
+  search: string;
+  siteName: string;
+}
+
+function Entry({ conflict, current, search, siteName }: EntryProps) {
   const { t, i18n } = useTranslation();
   const kind = flagKind(conflict.kind);
   const flag = { code: conflict.kind, kind, tone: kind.startsWith("patient") ? "danger" : "warn" } as const;
   return (
     <li>
-      <NavLink to={{ pathname: `/conflicts/${conflict.id}`, search }} className={style.entry}>
+      <Link
+        to={{ pathname: `/conflicts/${conflict.id}`, search }}
+        className={style.entry}
+        aria-current={current ? "true" : undefined}
+      >
         <Group gap={7} wrap="nowrap">
           <FlagIcon flag={flag} />
           <b style={{ fontWeight: 600 }}>{conflictWord("kind", conflict.kind, t)}</b>
@@ -38,7 +49,7 @@ function Entry({ conflict, search, siteName }: { conflict: Conflict; search: str
           {instant(conflict.found_at, i18n.language)}
           {siteName && ` · ${siteName}`}
         </div>
-      </NavLink>
+      </Link>
     </li>
   );
 }
@@ -156,7 +167,13 @@ export function ConflictsPage() {
           <nav className="panel" aria-label={t("conflicts.label")} style={{ minHeight: 0, display: "flex" }}>
             <ul className={style.list} style={{ flex: 1 }}>
               {rows.map((conflict) => (
-                <Entry key={conflict.id} conflict={conflict} search={params.toString()} siteName={siteName(conflict)} />
+                <Entry
+                  key={conflict.id}
+                  conflict={conflict}
+                  current={conflict.id === current.id}
+                  search={params.toString()}
+                  siteName={siteName(conflict)}
+                />
               ))}
             </ul>
           </nav>

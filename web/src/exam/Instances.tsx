@@ -1,4 +1,5 @@
 import { ActionIcon, Button, Checkbox, Text, Tooltip } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
 import { IconBan, IconListDetails } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -27,6 +28,7 @@ function useColumns(
   onTags: (uid: string) => void,
 ) {
   const { t, i18n } = useTranslation();
+  const roomy = useMediaQuery("(min-width: 1200px)", true, { getInitialValueInEffect: false });
   const columns: Column<Instance>[] = [
     {
       key: "number",
@@ -35,7 +37,7 @@ function useColumns(
       end: true,
       cell: (one) => <span className="num">{one.number ?? "–"}</span>,
     },
-    { key: "type", header: t("exam.instances.type"), cell: (one) => one.sop_class.replace(/ Storage$/, "") },
+    { key: "type", header: t("exam.instances.type"), cell: (one) => one.sop_class.replace(/ Storage\b/, "") },
     { key: "syntax", header: t("exam.instances.syntax"), cell: (one) => syntaxName(one.transfer_syntax) },
     {
       key: "frames",
@@ -79,8 +81,10 @@ function useColumns(
       ),
     },
   ];
+  // The UID stays one click away, among the tags.
+  const shown = roomy ? columns : columns.filter((column) => column.key !== "uid");
   if (selectable)
-    columns.unshift({
+    shown.unshift({
       key: "select",
       header: <span className="hidden-visually">{t("common.actions")}</span>,
       width: 36,
@@ -94,7 +98,7 @@ function useColumns(
         />
       ),
     });
-  return columns;
+  return shown;
 }
 
 /** The images of one series, a hundred at a time, with a choice of them to reject. */
