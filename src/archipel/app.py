@@ -116,7 +116,7 @@ def dimse_door(platform: Platform) -> dimse.DimseDoor:
         receiver=platform.receiver,
         spool=platform.spool,
         settings=dimse.DimseSettings.of(platform.settings.dicom),
-        pixels=archive.Recoder(platform.pixels, platform.spool.folder),
+        pixels=platform.pixels,
         enqueue_result=lambda tx, arguments: enqueue(tx, "dimse.commitment_result", arguments, attempts_max=6),
         tls_client=dimse.tls_contexts(platform.settings.dicom).client,
         clock=platform.clock,

@@ -46,17 +46,17 @@ def serve(
     http = {"host": host, "port": http_port}
     settings = load_settings(data, config, http=http, dicom={"host": host, "port": dicom_port, "ae_title": aet})
     configure_logs(as_json=settings.log_json)
-    Service(settings).run()
+    Server(settings).run()
 
 
-class Service:
+class Server:
     """The doors of one process and their life."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._platform = composition.build(settings)
         self._dimse: DimseDoor | None = None
-        self._http: _Server | None = None
+        self._http: _Http | None = None
         self._health = composition.Health()
 
     def run(self) -> None:
@@ -93,7 +93,7 @@ class Service:
             app, log_config=None, access_log=False, timeout_keep_alive=65, timeout_graceful_shutdown=5, backlog=512, server_header=False,
             proxy_headers=False, h11_max_incomplete_event_size=64 << 10,
         )  # fmt: skip
-        self._http = _Server(config)
+        self._http = _Http(config)
         self._serving = loop.create_task(self._http.serve(sockets=[listening]))
         port = await self._dimse.start(s.dicom.host, s.dicom.port)
         if s.dicom.tls_port >= 0:
@@ -122,7 +122,7 @@ class Service:
         await self._serving
 
 
-class _Server(uvicorn.Server):
+class _Http(uvicorn.Server):
     """Uvicorn without its own signal handlers: the service decides when it ends."""
 
     @contextmanager

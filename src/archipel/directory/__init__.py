@@ -2,7 +2,7 @@
 
 Standards: PS3.8 (AE titles); PS3.15 H (network configuration) for the words
 Owns:      directory_site, directory_device, directory_account
-Offers:    sites, devices, accounts, roles; ensure_default_site, device_for, authenticate
+Offers:    sites, devices, accounts, ROLES; ensure_default_site, device_for, authenticate
 Emits:     nothing
 Follows:   nothing
 """
