@@ -108,7 +108,9 @@ def settings_of(folder: Path, backend: Backend | None, **http: Any) -> Settings:
 
 
 @contextmanager
-def running(folder: Path, backend: Backend | None = None, *, static: Path | None = None, **http: Any) -> Iterator[Door]:
+def running(
+    folder: Path, backend: Backend | None = None, *, static: Path | None = None, followers: Any = None, **http: Any
+) -> Iterator[Door]:
     """A door with its surroundings, until the block ends."""
     settings = settings_of(folder, backend, **http)
     clock = SetClock(START)
@@ -124,7 +126,7 @@ def running(folder: Path, backend: Backend | None = None, *, static: Path | None
     pixels = PixelWorkers(processes=1, memory_bytes_max=2 << 30, seconds_max=60)
     door = Door(folder, database, blobs, spool, receiver, settings, clock, pixels)
     _populate(door)
-    followers = archive.followers(blobs, quiet_s=settings.archive.quiet_s)
+    followers = followers or archive.followers(blobs, quiet_s=settings.archive.quiet_s)
     runner = FeedRunner(database, followers, poll_s=0.05)
     runner.start()
     app = _app(door, followers, static or folder / "static")

@@ -178,7 +178,7 @@ def test_the_same_name_at_the_same_moment_is_one_account(door_on: Door) -> None:
 
     def add() -> None:
         with door_on.client() as client:
-                client.headers["Authorization"] = f"Bearer {token}"
+            client.headers["Authorization"] = f"Bearer {token}"
             statuses.append(client.post("/accounts", json={"login": "twin", "role": "physicist"}).status_code)
 
     threads = [threading.Thread(target=add) for _ in range(4)]

@@ -35,7 +35,6 @@ def test_the_list_finds_names_without_accents_dates_ids_and_words(door_on: Door)
     assert set(uids(everything)) == {one, two} and everything.json()["total"] == 2 and everything.json()["next_cursor"] is None
     for query in (
         {"patient_name": "leveque"}, {"patient_name": "zoe leveque"}, {"search": "LEVE"}, {"search": "thorac"}, {"search": "ACC-77"},
-       
         {"patient_id": "N-1"}, {"accession_number": "ACC"}, {"date_to": "2026-01-31"}, {"date_from": "2026-01-10", "date_to": "2026-01-10"},
         {"description": "THORACIQUE"}, {"search": "zoe N-1"},
     ):  # fmt: skip
