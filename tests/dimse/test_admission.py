@@ -313,24 +313,39 @@ def test_pynetdicom_negotiates_roles_and_query_options(region: Region) -> None:
     association.release()
 
 
+def records(region: Region, actor_id: str) -> list[audit.AuditRecord]:
+    with region.database.read() as tx:
+        return [r for r in audit.search(tx, actor_id=actor_id) if r.action == "dimse.association"]
+
+
 def test_rejections_are_audited_once_a_minute(region: Region) -> None:
     for _ in range(3):
         rejection(region, calling="STRANGER")
-    with region.database.read() as tx:
-        records = audit.search(tx, actor_id="STRANGER")
-    assert [(r.action, r.outcome, r.actor.address, r.detail["reason"]) for r in records] == [
-        ("dimse.association", "refused", "127.0.0.1", "calling AE title not recognised")
-    ]
+    until(lambda: records(region, "STRANGER"))
+    (record,) = records(region, "STRANGER")
+    assert (record.outcome, record.actor.address, record.detail["reason"]) == (
+        audit.Outcome.REFUSED,
+        "127.0.0.1",
+        "calling AE title not recognised",
+    )
 
 
 def test_an_association_that_stored_is_audited_with_its_counts(region: Region) -> None:
     store(region, make.ct_study(instances=2))
     until(lambda: region.door.associations() == [])
-
-    def records() -> list[audit.AuditRecord]:
-        with region.database.read() as tx:
-            return [r for r in audit.search(tx, actor_id="MODALITY") if r.action == "dimse.association"]
-
-    until(records)
-    (record,) = records()
+    until(lambda: records(region, "MODALITY"))
+    (record,) = records(region, "MODALITY")
     assert (record.detail["received_count"], record.detail["failed_count"], record.detail["how"]) == (2, 0, "released")
+
+
+def test_a_database_that_is_away_is_temporary_congestion(region: Region) -> None:
+    region.database.close()
+    path = region.folder / "archipel.db"
+    hidden = path.rename(path.with_suffix(".away"))
+    path.mkdir()
+    try:
+        assert rejection(region) == AssociateReject(2, 3, 1)
+    finally:
+        path.rmdir()
+        hidden.rename(path)
+    assert isinstance(rejection(region), AssociateAccept)

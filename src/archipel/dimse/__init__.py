@@ -11,8 +11,7 @@ from archipel.dimse.association import OpenAssociation
 from archipel.dimse.commitment import commitment_job
 from archipel.dimse.create import create
 from archipel.dimse.door import DimseDoor
-from archipel.dimse.parts import Parts
 from archipel.dimse.settings import DimseSettings
 from archipel.dimse.tls import TlsContexts, tls_contexts
 
-__all__ = ["DimseDoor", "DimseSettings", "OpenAssociation", "Parts", "TlsContexts", "commitment_job", "create", "tls_contexts"]
+__all__ = ["DimseDoor", "DimseSettings", "OpenAssociation", "TlsContexts", "commitment_job", "create", "tls_contexts"]

@@ -37,6 +37,7 @@ SERVICES: dict[int, Service] = {
     message.N_ACTION_RQ: commitment.answer,
 }
 _ABORTED_BY_PROVIDER = 2
+_PERMANENT = 1
 _WAITING_MAX = 32  # connections of one address that have not got their association yet
 _REJECTED_AGAIN_S = 60
 _REJECTED_KEPT_MAX = 256
@@ -161,8 +162,12 @@ class DimseDoor:
         device = None
         rejection = self._refusal(request)
         if rejection is None:
-            device = await self._device(request.calling_ae, wire)
-            rejection = negotiation.CALLING_UNKNOWN if device is None else self._limit(request.calling_ae)
+            try:
+                device = await self._device(request.calling_ae, wire)
+                rejection = negotiation.CALLING_UNKNOWN if device is None else self._limit(request.calling_ae)
+            except ArchipelError as error:  # the database is away: the peer shall come again
+                log.warning("dimse.no_directory", calling_ae=request.calling_ae, reason=str(error))
+                rejection = negotiation.CONGESTED
         if rejection is not None:
             await self._reject(wire, request, rejection)
             return None
@@ -191,11 +196,11 @@ class DimseDoor:
             address=wire.address,
             reason=negotiation.REASONS[rejection],
         )
-        if self._is_news((request.calling_ae, wire.address)):
+        await wire.write(pdu.encode(rejection), self._settings.artim_s)
+        if rejection.result == _PERMANENT and self._is_news((request.calling_ae, wire.address)):
             actor = Actor("device", request.calling_ae, address=wire.address)
             detail = {"called_ae": request.called_ae, "reason": negotiation.REASONS[rejection], "outcome": Outcome.REFUSED}
             await asyncio.get_running_loop().run_in_executor(self._parts.threads, self._audit, actor, "", detail)
-        await wire.write(pdu.encode(rejection), self._settings.artim_s)
         await wire.wait_gone(min(self._settings.artim_s, 5))
 
     def _is_news(self, who: tuple[str, str]) -> bool:
