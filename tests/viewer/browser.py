@@ -73,4 +73,6 @@ def viewer(browser: Browser, url: str, *, width: int = 1400, height: int = 900, 
 
 
 def elsewhere(requested: str, url: str) -> bool:
-    return not requested.startswith((url + "/", "data:", "blob:", "chrome-extension:"))  # the last: Chromium's own PDF viewer
+    return not requested.startswith(
+        (url + "/", "data:", "blob:", "chrome-extension:", "chrome:")
+    )  # the last two: Chromium's own PDF viewer

@@ -104,7 +104,7 @@ def test_segmentation_report_and_pdf_of_an_exam_open(screen: Viewer, server: Ser
     screen.open(studies["ct-chest"])
     screen.painted(1)
     page.get_by_text("Mesures des nodules").dblclick()
-    expect(page.locator(".viewport-element svg").get_by_text("Long axis").first).to_be_attached(timeout=30_000)
+    expect(page.locator(".viewport-element svg").get_by_text("Long axis").first).to_be_attached(timeout=60_000)
     page.get_by_text("Compte rendu").dblclick()
     wait_until(lambda: [path for _, path, status in server.store.requests if path.endswith("/rendered") and status == 200])
     page.get_by_text("Segmentation des nodules").dblclick()
@@ -172,10 +172,11 @@ def test_a_measurement_is_kept_as_structured_report(screen: Viewer, server: Serv
         page.mouse.click(at, y)
     page.click('[data-cy="prompt-begin-tracking-yes-btn"]')
     page.click('[data-cy="trackedMeasurements-btn"]')
+    # Read before it is kept: the report that comes back takes its place.
+    shown = page.evaluate(f"() => {SERVICES}.measurementService.getMeasurements().map(m => m.displayText.primary[0])")
     page.get_by_text("Créer SR").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Save").click()
     wait_until(lambda: server.store.stored, 30)
-    shown = page.evaluate(f"() => {SERVICES}.measurementService.getMeasurements().map(m => m.displayText.primary[0])")
     report = server.store.stored[0]
     assert report.Modality == "SR" and report.StudyInstanceUID == studies["ct-chest"] and report.PatientID == "DEMO-PA-0002"
     assert f"{lengths(report)[0]:.1f} mm" == shown[0]
