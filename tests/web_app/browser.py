@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -24,9 +24,14 @@ WAIT_MS = 15_000
 class Region(Protocol):
     """A running region and an administrator of it."""
 
-    url: str
-    login: str
-    password: str
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def login(self) -> str: ...
+
+    @property
+    def password(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,11 @@ def open_account_menu(page: Page) -> None:
     """The menu at the foot of the navigation."""
     page.get_by_role("button", name=re.compile(r"^(Compte|Account)\b")).click()
     expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def payloads(files: dict[str, bytes]) -> list[FilePayload]:
+    """Files as a person's disk would give them."""
+    return [{"name": name, "mimeType": "application/octet-stream", "buffer": content} for name, content in files.items()]
 
 
 def settle(page: Page) -> None:

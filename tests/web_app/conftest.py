@@ -57,7 +57,7 @@ def made_up_region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeUp]
     built = tmp_path_factory.mktemp("app")
     subprocess.run([node, vite, "build", ROOT / "web", "--outDir", built, "--logLevel", "error"], check=True, timeout=180)
     port = _free_port()
-    serve = [node, vite, "preview", ROOT / "web", "--outDir", built, "--host", "127.0.0.1", "--port", str(port), "--strictPort"]
+    serve = [str(node), str(vite), "preview", str(ROOT / "web"), "--outDir", str(built), "--host", "127.0.0.1", "--port", str(port)]
     server = subprocess.Popen(serve, env={**os.environ, "ARCHIPEL_MOCK": "1"}, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
         _wait_for(f"http://127.0.0.1:{port}/")
@@ -69,11 +69,16 @@ def made_up_region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeUp]
 
 @pytest.fixture(scope="session")
 def demo_region(request: pytest.FixtureRequest) -> Region:
-    """A running region with an administrator: ARCHIPEL_REGION_URL, -LOGIN and -PASSWORD name one, else the made-up one."""
+    """A running region with an administrator: the one that ARCHIPEL_REGION_URL, _LOGIN and _PASSWORD name, else the
+    platform's own demo (`demo_server`), else the made-up one."""
     url = os.environ.get("ARCHIPEL_REGION_URL")
     if url:
         return MadeUp(url, os.environ["ARCHIPEL_REGION_LOGIN"], os.environ["ARCHIPEL_REGION_PASSWORD"])
-    region: Region = request.getfixturevalue("made_up_region")
+    region: Region
+    try:
+        region = request.getfixturevalue("demo_server")
+    except pytest.FixtureLookupError:
+        region = request.getfixturevalue("made_up_region")
     return region
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.web_app.browser import open_account_menu, settle
+from tests.web_app.browser import open_account_menu, payloads, settle
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,10 @@ class Screen:
 
 
 def _to(path: str) -> Callable[[Page], None]:
-    return lambda page: page.goto(path) and None
+    def go(page: Page) -> None:
+        page.goto(path)
+
+    return go
 
 
 def exam_list(page: Page) -> None:
@@ -72,10 +75,8 @@ def reject_dialog(page: Page) -> None:
 
 def upload(page: Page) -> None:
     page.goto("/upload")
-    files = [("IM0001.dcm", b"\0" * 128 + b"DICM"), ("bad.dcm", b"no"), ("courrier.pdf", b"%PDF-1.4 synthetic"), (".DS_Store", b"x")]
-    page.locator("input[type=file]").first.set_input_files(
-        [{"name": name, "mimeType": "application/octet-stream", "buffer": content} for name, content in files]
-    )
+    files = {"IM0001.dcm": b"\0" * 128 + b"DICM", "bad.dcm": b"no", "courrier.pdf": b"%PDF-1.4 synthetic", ".DS_Store": b"x"}
+    page.locator("input[type=file]").first.set_input_files(payloads(files))
     expect(page.locator("tbody tr")).to_have_count(len(files))
     page.wait_for_timeout(800)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.web_app.browser import Look, open_page, settle, sign_in
+from tests.web_app.browser import Look, open_page, payloads, settle, sign_in
 from tests.web_app.conftest import MadeUp
 from tests.web_app.screens import exam, exam_list
 
@@ -170,7 +170,7 @@ def test_tags_are_searched_and_folded(page: Page) -> None:
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.locator("tbody tr")).to_contain_text("PatientName")
     box.fill("")
-    nested = page.locator("tbody tr", has_text="ScheduledProcedureStepID")
+    nested = page.locator("tbody tr", has_text="RequestedProcedureID")
     expect(nested).to_have_count(1)
     page.get_by_role("button", name="Collapse all").click()
     expect(nested).to_have_count(0)
@@ -193,14 +193,23 @@ def test_reject_with_a_reason_and_undo(page: Page) -> None:
 
 
 def _add(page: Page, files: dict[str, bytes]) -> None:
-    page.locator("input[type=file]").first.set_input_files(
-        [{"name": name, "mimeType": "application/octet-stream", "buffer": content} for name, content in files.items()]
-    )
+    page.locator("input[type=file]").first.set_input_files(payloads(files))
 
 
 def test_each_file_has_its_fate_and_a_document_asks_for_its_exam(page: Page) -> None:
     page.goto("/upload")
-    _add(page, {"IM1.dcm": b"x", "double.dcm": b"x", "aside.dcm": b"x", "bad.dcm": b"x", "study.zip": b"PK", "letter.pdf": b"%PDF", "empty.dcm": b""})
+    _add(
+        page,
+        {
+            "IM1.dcm": b"x",
+            "double.dcm": b"x",
+            "aside.dcm": b"x",
+            "bad.dcm": b"x",
+            "study.zip": b"PK",
+            "letter.pdf": b"%PDF",
+            "empty.dcm": b"",
+        },
+    )
     row = {name: page.locator("tbody tr", has_text=name) for name in ("IM1", "double", "aside", "bad", "study", "letter", "empty")}
     expect(row["IM1"]).to_contain_text("Stored")
     expect(row["double"]).to_contain_text("Already there")

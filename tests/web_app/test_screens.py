@@ -10,7 +10,9 @@ from playwright.sync_api import Browser, Page
 from tests.web_app.browser import LOOKS, Look, Region, open_page, settle, sign_in, violations
 from tests.web_app.screens import SIGNED_IN, SIGNED_OUT, Screen
 
-UNTRANSLATED = re.compile(r"\b(?:app|nav|account|common|states|errors|exams|exam|upload|conflicts|devices|sites|accounts|system)\.[a-z][A-Za-z_.]+\b")
+UNTRANSLATED = re.compile(
+    r"\b(?:app|nav|account|common|states|errors|exams|exam|upload|conflicts|devices|sites|accounts|system)\.[a-z][A-Za-z_.]+\b"
+)
 
 
 def faults(page: Page, screen: Screen, look: Look) -> list[object]:

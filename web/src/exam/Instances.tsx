@@ -140,6 +140,7 @@ export function Instances({ series, instances, onTags, onReject }: Props) {
               size="compact-sm"
               variant="default"
               leftSection={<IconBan size={14} aria-hidden />}
+              disabled={series.rejected}
               onClick={() => onReject(selected.size ? [...selected] : undefined)}
             >
               {selected.size ? t("exam.rejectInstances", { count: selected.size }) : t("exam.rejectSeries")}
