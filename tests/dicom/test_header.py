@@ -115,6 +115,23 @@ def test_pixel_data_offset_points_at_the_element(name: str) -> None:
         assert source.read(4) == mark
 
 
+def test_pixel_data_offset_by_the_referee() -> None:
+    """A VR that nobody knows makes the walk give up; pydicom reads on."""
+    head = encoded(minimal()) + b"\x09\0\x01\x10ZZ\2\0ab"
+    ours = read(head + b"\xe0\x7f\x10\0OW\0\0\4\0\0\0abcd")
+    assert any("leniently" in one for one in ours.warnings)
+    assert ours.pixel_data_offset == len(head)
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+def test_a_stray_delimiter_hides_nothing(implicit: bool) -> None:
+    """pydicom takes one for the end of the dataset."""
+    head = encoded(minimal(), implicit) + b"\xfe\xff\x0d\xe0\0\0\0\0"
+    data = head + b"\xe0\x7f\x10\0" + (b"" if implicit else b"OW\0\0") + b"\4\0\0\0abcd"
+    ours = read(data, uids.IMPLICIT_LITTLE if implicit else uids.EXPLICIT_LITTLE)
+    assert ours.pixel_data_offset == len(head)
+
+
 def test_deflated_dataset_is_read_and_has_no_pixel_offset() -> None:
     with kept("image_dfl.dcm").open("rb") as source:
         meta = part10.split(source)

@@ -120,6 +120,8 @@ def test_json_to_bytes_and_back_in_every_syntax_and_through_xml() -> None:
             again = jsonmodel.to_json(io.BytesIO(jsonmodel.dataset_bytes(row, "ISO_IR 192", syntax)), syntax)
             top = {k: v for k, v in first.items() if k[:4] != "0002"}
             assert not differences(top, plain(again)) or "priv_SQ" in path.name or "meta_missing" in path.name, (path.name, syntax)
+        if path.name == "GH626.dcm":
+            continue  # broken: control characters in a text, which XML has no form for
         assert not differences(first, plain(xmlmodel.from_xml(xmlmodel.to_xml(row)))), path.name
 
 

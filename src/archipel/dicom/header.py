@@ -25,7 +25,7 @@ INFLATED_BYTES_MAX = 4 * 1024 * 1024 * 1024
 INFLATE_RATIO_MAX = 200
 _INFLATE_RATIO_FROM_BYTES = 128 * 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
-REFEREE_BYTES_MAX = 256 * 1024 * 1024
+REFEREE_BYTES_MAX = 64 * 1024 * 1024
 
 #: What pydicom raises on broken data; TypeError and the like come from its assumptions about types.
 READ_ERRORS = (ValueError, TypeError, KeyError, AttributeError, IndexError, NotImplementedError, OverflowError, EOFError, OSError,
@@ -157,28 +157,31 @@ def _referee(source: BinaryIO, explicit: bool, big: bool, odd: walk.Odd, notes: 
     start = source.tell()
     size = source.seek(0, 2) - start
     source.seek(start)
+    head = io.BytesIO(source.read(REFEREE_BYTES_MAX))  # pydicom holds what it reads: never more than this
     reason = f"The object cannot be read: {odd.why} (at byte {odd.where})"
     pixels: list[int] = []
 
     def at_pixels(tag: int, vr: str | None, length: int) -> bool:
         if int(tag) in walk.PIXEL_TAGS:
-            pixels.append(source.tell() - start)
+            pixels.append(head.tell() - (12 if vr else 8))  # it stands behind the head of the element
         return bool(pixels)
 
-    if size == 0:
+    if not head.getbuffer().nbytes:
         raise Invalid("The object is empty", code="unreadable")
     if "are left" in odd.why or "data ends" in odd.why:
         raise Invalid(f"The object is cut off in its header: {odd.why}", code="unreadable", detail=str(odd.where))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ds = read_dataset(source, not explicit, not big, stop_when=at_pixels, defer_size=REFEREE_BYTES_MAX)
+            ds = read_dataset(head, not explicit, not big, stop_when=at_pixels)
             raw: _Raw = {}
             _collect(ds, _WANTED, "", raw, big)
     except RecursionError as error:
         raise Invalid("The object nests sequences too deep to be read safely", code="too-deep") from error
     except READ_ERRORS as error:
         raise Invalid(reason, code="unreadable", detail=repr(error)[:200]) from error
+    if not pixels and head.tell() < size:
+        raise Invalid(reason, code="unreadable", detail=f"pydicom stops at byte {head.tell()} of {size}")
     if not raw:
         raise Invalid(reason, code="unreadable", detail="pydicom finds no indexed attribute either")
     notes.append(f"read leniently: {odd.why} (at byte {odd.where})")

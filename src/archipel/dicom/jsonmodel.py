@@ -62,13 +62,11 @@ def open_dataset(source: BinaryIO, transfer_syntax_uid: str) -> tuple[walk.Windo
 def _rewritten(window: walk.Window, explicit: bool, big: bool, odd: Exception) -> walk.Window:
     """The dataset as pydicom reads and writes it, for data that the walk finds odd."""
     window.source.seek(window.base)
+    head = io.BytesIO(window.source.read(header.REFEREE_BYTES_MAX))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ds = read_dataset(
-                window.source, not explicit, not big, stop_when=lambda tag, vr, length: int(tag) in walk.PIXEL_TAGS,
-                defer_size=header.REFEREE_BYTES_MAX,
-            )  # fmt: skip
+            ds = read_dataset(head, not explicit, not big, stop_when=lambda tag, vr, length: int(tag) in walk.PIXEL_TAGS)
             for _ in ds.iterall():  # reads every value, so that lengths are written anew
                 pass
             out = DicomBytesIO()

@@ -167,12 +167,12 @@ def tokens(window: Window, explicit: bool, big: bool = False, wanted: Wanted = N
                 continue
             if tag == _SEQUENCE_END and level.is_item and level is not root and level.end > size and stack[-1].end > size and length == 0:
                 # An item without its own end mark inside a sequence that has one (GE MR, fo-dicom GH064.dcm).
-                for closing in level, stack[-1]:
-                    if not closing.silent:
-                        yield (ITEM_END if closing.is_item else SEQUENCE_END), 0, "", pos, 0
-                stack.pop()
-                level = stack.pop()
+                if not level.silent:
+                    yield from ((ITEM_END, 0, "", pos, 0), (SEQUENCE_END, 0, "", pos, 0))
+                level = (stack.pop(), stack.pop())[1]
                 continue
+            if level is root and length == 0:
+                continue  # a stray delimiter, eight bytes that say nothing
             if tag == _ITEM and level is root and length != UNDEFINED and pos + length <= size:
                 pos += length  # items whose sequence element was taken out (Philips US, fo-dicom GH364.dcm)
                 continue
