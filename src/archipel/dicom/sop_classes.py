@@ -76,9 +76,7 @@ UNCOMPRESSED = (EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG)
 # Referenced pixel data (JPIP), live video (SMPTE 2110), MIME, XML and Papyrus carry no instance that could be kept.
 _NOT_KEPT = ("JPIP", "SMPTE", "MIME", "XML", "Papyrus")
 STORAGE_SYNTAXES: frozenset[str] = frozenset(
-    uid
-    for uid, (name, kind, *_) in UID_dictionary.items()
-    if kind == "Transfer Syntax" and not any(word in name for word in _NOT_KEPT)
+    uid for uid, (name, kind, *_) in UID_dictionary.items() if kind == "Transfer Syntax" and not any(word in name for word in _NOT_KEPT)
 )
 
 
