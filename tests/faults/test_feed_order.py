@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import threading
 import time
 from pathlib import Path
@@ -73,7 +74,7 @@ def test_positions_follow_commits_and_a_polling_reader_loses_nothing(database: D
     reader.join()
     assert failures == []
     lost = WRITERS * EACH - len(read)
-    print(f"{database.dialect}: {WRITERS} writers, {len(read)} changes read, {lost} lost")
+    sys.stdout.write(f"\n{database.dialect}: {WRITERS} writers, {len(read)} changes read, {lost} lost\n")
     assert lost == 0
     positions = [position for position, *_ in read]
     assert positions == sorted(set(positions))

@@ -1,0 +1,173 @@
+"""Accounts: one-time passwords, roles, and an administrator who always remains."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from archipel import directory
+from archipel.directory import ROLES
+from archipel.kit.actor import Actor
+from archipel.kit.database import Database
+from archipel.kit.errors import Conflict, Invalid, NotFound
+
+ADMIN = Actor("account", "admin", role="administrator")
+GOOD = "correct horse battery"
+
+
+def add(database: Database, login: str = "claire", role: str = "technician", **more: str) -> tuple[directory.Account, str]:
+    with database.write() as tx:
+        return directory.add_account(tx, ADMIN, login=login, role=role, **more)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_an_account_of_every_role_signs_in_with_its_one_time_password(database: Database, role: str) -> None:
+    account, password = add(database, role=role)
+    assert account.must_change_password
+    with database.write() as tx:
+        signed_in = directory.authenticate(tx, "claire", password)
+        assert signed_in is not None
+        assert (signed_in.role, signed_in.site_id) == (role, "default")
+        assert signed_in.last_sign_in_at
+        assert directory.authenticate(tx, "claire", password + "x") is None
+        assert directory.authenticate(tx, "Claire", password) is None
+        assert directory.authenticate(tx, "nobody", password) is None
+
+
+def test_one_time_passwords_differ_and_are_readable_on_the_telephone(database: Database) -> None:
+    passwords = {add(database, login=f"user{n}")[1] for n in range(5)}
+    assert len(passwords) == 5
+    assert all(len(p) == 17 and not set(p) & set("0O1lI") for p in passwords)
+
+
+@pytest.mark.parametrize(
+    ("login", "role", "site", "kind"),
+    [
+        ("", "technician", "default", Invalid), ("a b", "technician", "default", Invalid), ("-x", "technician", "default", Invalid),
+        ("x" * 65, "technician", "default", Invalid), ("x\0", "technician", "default", Invalid), ("claire", "boss", "default", Invalid),
+        ("claire", "technician", "nowhere", NotFound),
+    ],
+)  # fmt: skip
+def test_what_is_not_well_formed_is_refused(database: Database, login: str, role: str, site: str, kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        add(database, login=login, role=role, site_id=site)
+
+
+@pytest.mark.parametrize("name", ["x" * 121, "a\0b", "a\nb", "\ud800"])
+def test_names_are_one_bounded_line(database: Database, name: str) -> None:
+    with pytest.raises(Invalid):
+        add(database, name=name)
+    add(database)
+    with pytest.raises(Invalid), database.write() as tx:
+        directory.change_account(tx, ADMIN, "claire", name=name)
+
+
+def test_a_login_is_taken_once_also_at_once(database: Database) -> None:
+    add(database)
+    with pytest.raises(Conflict):
+        add(database)
+    together, fates = threading.Barrier(4), []
+
+    def join() -> None:
+        together.wait()
+        try:
+            add(database, login="paul")
+            fates.append("added")
+        except Conflict:
+            fates.append("conflict")
+
+    threads = [threading.Thread(target=join) for _ in range(4)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sorted(fates) == ["added", "conflict", "conflict", "conflict"]
+
+
+@pytest.mark.parametrize(
+    ("current", "new", "code"),
+    [
+        ("wrong", GOOD, "wrong-password"), (None, "short", "password-length"), (None, "x" * 257, "password-length"),
+        (None, "claire-is-my-name", "password-weak"), (None, None, "password-weak"),
+    ],
+)  # fmt: skip
+def test_passwords_are_held_to_their_rules(database: Database, current: str | None, new: str | None, code: str) -> None:
+    _, password = add(database)
+    with pytest.raises(Invalid) as caught, database.write() as tx:
+        directory.change_password(tx, ADMIN, "claire", current or password, new or password)
+    assert caught.value.code == code
+    with database.write() as tx:
+        assert directory.authenticate(tx, "claire", password) is not None
+
+
+def test_a_changed_password_replaces_the_one_time_one_and_a_reset_replaces_both(database: Database) -> None:
+    _, first = add(database)
+    with database.write() as tx:
+        directory.change_password(tx, ADMIN, "claire", first, GOOD)
+        assert directory.authenticate(tx, "claire", first) is None
+        account = directory.authenticate(tx, "claire", GOOD)
+        assert account is not None
+        assert not account.must_change_password
+        second = directory.reset_password(tx, ADMIN, "claire")
+        assert directory.authenticate(tx, "claire", GOOD) is None
+        account = directory.authenticate(tx, "claire", second)
+        assert account is not None
+        assert account.must_change_password
+
+
+def test_a_disabled_account_does_not_sign_in(database: Database) -> None:
+    add(database, login="chief", role="administrator")
+    _, password = add(database)
+    with database.write() as tx:
+        directory.change_account(tx, ADMIN, "claire", active=False)
+        assert directory.authenticate(tx, "claire", password) is None
+
+
+@pytest.mark.parametrize("change", [{"active": False}, {"role": "radiologist"}])
+def test_the_last_administrator_stays(database: Database, change: dict[str, object]) -> None:
+    add(database, login="one", role="administrator")
+    add(database, login="two", role="administrator")
+    with database.write() as tx:
+        directory.change_account(tx, ADMIN, "one", **change)
+    with pytest.raises(Conflict) as caught, database.write() as tx:
+        directory.change_account(tx, ADMIN, "two", **change)
+    assert caught.value.code == "last-administrator"
+    with database.read() as tx:
+        assert directory.account_named(tx, "two").active
+
+
+def test_two_administrators_who_disable_each_other_at_once_leave_one(database: Database) -> None:
+    add(database, login="one", role="administrator")
+    add(database, login="two", role="administrator")
+    together, fates = threading.Barrier(2), []
+
+    def disable(login: str) -> None:
+        together.wait()
+        try:
+            database.transact(lambda tx: directory.change_account(tx, ADMIN, login, active=False))
+            fates.append("done")
+        except Conflict:
+            fates.append("conflict")
+
+    threads = [threading.Thread(target=disable, args=(login,)) for login in ("one", "two")]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sorted(fates) == ["conflict", "done"]
+
+
+def test_the_first_administrator_is_made_once(database: Database) -> None:
+    with database.write() as tx:
+        made = directory.ensure_first_administrator(tx)
+        assert made is not None
+        assert (made[0].login, made[0].role) == ("admin", "administrator")
+        assert directory.ensure_first_administrator(tx) is None
+
+
+def test_unknown_accounts_are_not_found(database: Database) -> None:
+    with database.write() as tx:
+        for login in ("nobody", "", "a\0b"):
+            with pytest.raises(NotFound):
+                directory.reset_password(tx, ADMIN, login)

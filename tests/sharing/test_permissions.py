@@ -1,0 +1,99 @@
+"""Who may do what, and see which exams."""
+
+from __future__ import annotations
+
+import pytest
+
+from archipel import directory, sharing
+from archipel.directory import ROLES, Site
+from archipel.kit.actor import Actor
+from archipel.kit.database import Database
+from archipel.kit.errors import NotAllowed, NotFound
+
+ALL = frozenset(
+    [
+        "exam.read",
+        "exam.store",
+        "exam.reject",
+        "exam.download",
+        "conflict.resolve",
+        "device.manage",
+        "site.manage",
+        "account.manage",
+        "system.read",
+        "system.operate",
+        "demo.reset",
+        "audit.read",
+    ]
+)
+
+
+def person(role: str, site: str = "default") -> Actor:
+    return Actor("account", "someone", role=role, site_id=site)
+
+
+def test_the_table_names_every_role_and_no_unknown_permission() -> None:
+    assert set(sharing.roles()) == set(ROLES)
+    assert set(sharing.PERMISSIONS) == {*ROLES, "device"}
+    for rights in sharing.PERMISSIONS.values():
+        assert rights <= ALL
+    assert sharing.permissions_of("administrator") == ALL
+    assert sharing.permissions_of("nobody") == frozenset()
+
+
+def test_rights_that_must_never_move() -> None:
+    for role in ROLES:
+        assert sharing.may(person(role), "exam.read")
+    for right in ("exam.read", "exam.store", "exam.download"):
+        assert sharing.may(person("archive_operator"), right)
+    for right in ALL - {"exam.read", "exam.download"}:
+        assert not sharing.may(person("requesting_doctor"), right)
+    for right in ("site.manage", "system.operate", "demo.reset"):
+        assert [role for role in ROLES if sharing.may(person(role), right)] == ["administrator"]
+    assert not any(sharing.may(Actor("device", "CT1"), r) for r in ("account.manage", "conflict.resolve", "system.read", "audit.read"))
+    assert not sharing.may(Actor("device", "CT1", role="administrator"), "account.manage")
+    assert not sharing.may(Actor.system("task"), "exam.read")
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("permission", sorted(ALL))
+def test_requiring_follows_the_table(role: str, permission: str) -> None:
+    if permission in sharing.permissions_of(role):
+        sharing.require(person(role), permission)
+    else:
+        with pytest.raises(NotAllowed, match=permission):
+            sharing.require(person(role), permission)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_scope_is_ones_own_site_but_for_two_roles(database: Database, role: str) -> None:
+    with database.write() as tx:
+        directory.add_site(tx, Actor.system("t"), Site("nord", "Nord"))
+        scope = sharing.scope_for(tx, person(role, "nord"), "care")
+        assert scope.covers("nord")
+        assert scope.covers("default") is (role in ("administrator", "archive_operator"))
+        assert "care" in scope.reason
+        assert "someone" in scope.reason
+
+
+def test_a_site_that_is_switched_off_shows_nothing_to_its_people_and_devices(database: Database) -> None:
+    with database.write() as tx:
+        directory.change_site(tx, Actor.system("t"), "default", active=False)
+        for actor in (person("radiologist"), Actor("device", "CT1", site_id="default")):
+            assert not sharing.scope_for(tx, actor, "retrieve").covers("default")
+
+
+def test_those_who_may_not_read_get_no_scope(database: Database) -> None:
+    with database.read() as tx:
+        for actor in (person("nobody"), Actor.system("task")):
+            with pytest.raises(NotAllowed):
+                sharing.scope_for(tx, actor, "care")
+        with pytest.raises(NotFound):
+            sharing.scope_for(tx, person("radiologist", "gone"), "care")
+
+
+def test_a_device_with_the_role_of_an_administrator_sees_its_site_only(database: Database) -> None:
+    with database.read() as tx:
+        scope = sharing.scope_for(tx, Actor("device", "CT1", role="administrator", site_id="default"), "retrieve")
+    assert scope.covers("default")
+    assert not scope.covers("nord")
