@@ -38,11 +38,11 @@ APP_POLICY = (
     "connect-src 'self'; media-src 'self' blob:; frame-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; "
     "frame-ancestors 'self'"
 )
-# OHIF's codecs are WebAssembly in workers; PDF, video and rendered pictures are shown from blob: addresses.
+# OHIF's codecs build functions from text, in workers that obey the policy of their own script's answer; PDF and video are shown from blob:.
 OHIF_POLICY = (
-    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' blob:; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob: data:; media-src 'self' blob:; frame-src 'self' blob:; "
-    "object-src 'self' blob:; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+    "default-src 'none'; script-src 'self' 'unsafe-eval'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self'; connect-src 'self' blob: data:; object-src 'self' blob:; "
+    "frame-src 'self' blob:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 NOT_BUILT = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Archipel</title></head><body>
 <h1>The web app is not built</h1><p>Build the browser's files with <code>make web</code>, then start the platform again.
