@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from archipel import sharing
 from archipel.archive import InstanceRef
 from archipel.dicom import pdu, scu, sop_classes, status
 from archipel.dicom.message import Command
@@ -32,6 +33,11 @@ def destination(parts: Parts, ae_title: str) -> Any:
     except NotFound:
         return None
     return device if device is not None and device.active else None
+
+
+def check_may_leave(parts: Parts, refs: Sequence[InstanceRef], device: Any) -> None:
+    """NotAllowed when the training region's exams would be sent to a device outside it; blocks."""
+    parts.read(lambda tx: sharing.check_destination(tx, {ref.site_id for ref in refs}, device.site_id))
 
 
 def offers(refs: Sequence[InstanceRef]) -> list[tuple[str, tuple[str, ...]]]:

@@ -33,6 +33,7 @@ async def answer_move(parts: Parts, assoc: Association, context: Context, comman
     if destination is None:
         await assoc.answer(context, command, status.MOVE_DESTINATION_UNKNOWN, "The move destination is not a known, active device")
         return
+    await asyncio.get_running_loop().run_in_executor(parts.threads, move.check_may_leave, parts, refs, destination)
     progress = Progress(len(refs))
     sending = move.Sending(parts, assoc, command, destination, refs, progress)
     work = asyncio.get_running_loop().run_in_executor(parts.movers, sending.run)

@@ -27,3 +27,4 @@ def configure_logs(*, as_json: bool = False, level: str = "INFO") -> None:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(stream=sys.stderr, level=max(number, logging.WARNING), format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger("pydicom").setLevel(logging.ERROR)  # its warnings quote values of datasets

@@ -1,0 +1,26 @@
+"""What belongs to the training region cannot be sent to a device outside it."""
+
+from __future__ import annotations
+
+from archipel import directory
+from tests import make
+from tests.dimse.peers import CT, EXPLICIT, store
+from tests.dimse.region import Region
+from tests.dimse.test_retrieve import destination, identifier, move
+
+NOT_AUTHORIZED = 0x0124
+
+
+def test_a_training_exam_moves_within_the_training_region_only(region: Region) -> None:
+    region.site("training")
+    region.database.transact(lambda tx: directory.set_demo(tx, ["training"]))
+    region.device("MODALITY", site_id="training")
+    study = make.ct_study()
+    store(region, study)
+    asked = identifier("STUDY", StudyInstanceUID=study[0].StudyInstanceUID)
+    with destination(region, [(CT, [EXPLICIT])]) as outside:
+        assert move(region, asked)[-1][0].Status == NOT_AUTHORIZED
+        assert not outside.got
+        region.device("DEST", outside.port, site_id="training")
+        assert move(region, asked)[-1][0].Status == 0
+        assert set(outside.got) == {ds.SOPInstanceUID for ds in study}
