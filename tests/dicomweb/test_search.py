@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from archipel.dicom.index import INDEXED
 from tests import make
 from tests.dicomweb.region import Region
 
@@ -213,6 +216,43 @@ def test_a_query_is_audited_without_its_keys(region: Region, exams: dict[str, li
     assert newest.actor.kind == "account"
     assert newest.detail["found_count"] == 1
     assert "MARTIN" not in str(newest)
+
+
+NAMES = st.sampled_from([one.keyword for one in INDEXED]) | st.sampled_from(
+    ["limit", "offset", "includefield", "fuzzymatching", "count", "accept", "charset", "00100010", "0040,0275", "x.y", ".", ""]
+) | st.text(max_size=12)  # fmt: skip
+VALUES = st.text(max_size=30) | st.sampled_from(
+    [
+        "*",
+        "?",
+        "%",
+        "_",
+        "\\",
+        "1-2",
+        "-",
+        "20260101-",
+        "1.2.3\\4.5",
+        "1,2",
+        "=",
+        "^",
+        "all",
+        "true",
+        "\x00",
+        "9" * 40,
+        "-1",
+        "1e9",
+        "[a",
+        "'",
+    ]
+)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(parameters=st.lists(st.tuples(NAMES, VALUES), max_size=4), path=st.sampled_from(["/studies", "/series", "/instances"]))
+def test_no_search_is_our_failure(region: Region, exams: dict[str, list], parameters: list[tuple[str, str]], path: str) -> None:
+    with region.client() as client:
+        answer = client.get(path, params=[(name, value.encode("utf-8", "replace").decode()) for name, value in parameters])
+    assert answer.status_code in (200, 400, 406), answer.text
 
 
 def test_on_each_back_end(region_on: Region) -> None:

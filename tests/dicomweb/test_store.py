@@ -265,8 +265,6 @@ def test_metadata_with_a_jpeg(region: Region) -> None:
     picture = io.BytesIO()
     Image.new("RGB", (32, 16), (200, 30, 30)).save(picture, "JPEG")
     ds = make.instance("1.2.840.10008.5.1.4.1.1.7", "OT")
-    ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PlanarConfiguration = 16, 32, 3, "YBR_FULL_422", 0
-    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 8, 8, 7, 0
     row = {**json.loads(ds.to_json()), "7FE00010": {"vr": "OB", "BulkDataURI": "bulk/1"}}
     content = (
         f"--{BOUNDARY}\r\nContent-Type: application/dicom+json\r\n\r\n".encode() + json.dumps([row]).encode()
@@ -279,6 +277,33 @@ def test_metadata_with_a_jpeg(region: Region) -> None:
         back = pydicom.dcmread(io.BytesIO(client.get(items(answer, REFERENCED)[0]["00081190"]["Value"][0]).content))
     assert back.file_meta.TransferSyntaxUID == pydicom.uid.JPEGBaseline8Bit
     assert abs(int(back.pixel_array[8, 16, 0]) - 200) < 12
+
+
+def test_a_picture_that_dicom_has_no_syntax_for(region: Region) -> None:
+    ds = make.instance("1.2.840.10008.5.1.4.1.1.7", "OT")
+    row = {**json.loads(ds.to_json()), "7FE00010": {"vr": "OB", "BulkDataURI": "bulk/1"}}
+    content = (
+        f"--{BOUNDARY}\r\nContent-Type: application/dicom+json\r\n\r\n{json.dumps([row])}\r\n"
+        f"--{BOUNDARY}\r\nContent-Type: image/png\r\nContent-Location: bulk/1\r\n\r\n\x89PNG\r\n--{BOUNDARY}--\r\n"
+    )
+    answer = stow(region, content.encode("latin-1"), content_type=OF_METADATA.format("json"))
+    assert answer.status_code == 409
+    assert "image/png" in items(answer, FAILED)[0][COMMENT]["Value"][0]
+
+
+def test_a_document_by_metadata(region: Region) -> None:
+    ds = make.instance("1.2.840.10008.5.1.4.1.1.104.1", "DOC")
+    ds.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    row = {**json.loads(ds.to_json()), "00420011": {"vr": "OB", "BulkDataURI": "bulk/1"}}
+    content = (
+        f"--{BOUNDARY}\r\nContent-Type: application/dicom+json\r\n\r\n{json.dumps([row])}\r\n"
+        f"--{BOUNDARY}\r\nContent-Type: application/pdf\r\nContent-Location: bulk/1\r\n\r\n%PDF-1.4 calm\r\n--{BOUNDARY}--\r\n"
+    )
+    answer = stow(region, content.encode("latin-1"), content_type=OF_METADATA.format("json"))
+    assert answer.status_code == 200, answer.text
+    with region.client() as client:
+        url = items(answer, REFERENCED)[0]["00081190"]["Value"][0]
+        assert client.get(url + "/rendered", headers={"Accept": "application/pdf"}).content.startswith(b"%PDF-1.4 calm")
 
 
 def test_bulk_data_that_was_not_sent(region: Region) -> None:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from archipel.archive import Level, Receiver
 from archipel.dicom.pixels import PixelWorkers
-from archipel.dicomweb import bulk, capabilities, frames, instances, metadata, rendered, search, uri
+from archipel.dicomweb import bulk, capabilities, described, frames, instances, metadata, rendered, search, uri
 from archipel.dicomweb import store as stow
 from archipel.dicomweb.errors import DoorRoute
 from archipel.dicomweb.parts import Parts
@@ -54,7 +54,7 @@ def create(
 
 
 def _capabilities(router: APIRouter, parts: Parts) -> None:
-    @router.get("/wado", summary="WADO-URI")
+    @router.get("/wado", summary="WADO-URI", openapi_extra=described.WADO)
     def wado(request: Request) -> Response:
         return uri.retrieve(parts, request)
 
@@ -66,27 +66,27 @@ def _capabilities(router: APIRouter, parts: Parts) -> None:
 
 
 def _search(router: APIRouter, parts: Parts) -> None:
-    @router.get("/studies", summary="Search for studies")
+    @router.get("/studies", summary="Search for studies", openapi_extra=described.SEARCH)
     def studies(request: Request) -> Response:
         return search.search(parts, request, Level.STUDY)
 
-    @router.get("/series", summary="Search for series")
+    @router.get("/series", summary="Search for series", openapi_extra=described.SEARCH)
     def series_of_all(request: Request) -> Response:
         return search.search(parts, request, Level.SERIES)
 
-    @router.get("/instances", summary="Search for instances")
+    @router.get("/instances", summary="Search for instances", openapi_extra=described.SEARCH)
     def instances_of_all(request: Request) -> Response:
         return search.search(parts, request, Level.IMAGE)
 
-    @router.get(STUDY + "/series", summary="Search for series of a study")
+    @router.get(STUDY + "/series", summary="Search for series of a study", openapi_extra=described.SEARCH)
     def series_of_study(request: Request, study: str) -> Response:
         return search.search(parts, request, Level.SERIES, study)
 
-    @router.get(STUDY + "/instances", summary="Search for instances of a study")
+    @router.get(STUDY + "/instances", summary="Search for instances of a study", openapi_extra=described.SEARCH)
     def instances_of_study(request: Request, study: str) -> Response:
         return search.search(parts, request, Level.IMAGE, study)
 
-    @router.get(SERIES + "/instances", summary="Search for instances of a series")
+    @router.get(SERIES + "/instances", summary="Search for instances of a series", openapi_extra=described.SEARCH)
     def instances_of_series(request: Request, study: str, series: str) -> Response:
         return search.search(parts, request, Level.IMAGE, study, series)
 
@@ -102,39 +102,39 @@ def _store(router: APIRouter, parts: Parts) -> None:
 
 
 def _retrieve(router: APIRouter, parts: Parts) -> None:
-    @router.get(STUDY, summary="Retrieve a study")
+    @router.get(STUDY, summary="Retrieve a study", openapi_extra=described.PLAIN)
     def study_of(request: Request, study: str) -> Response:
         return instances.retrieve(parts, request, study)
 
-    @router.get(SERIES, summary="Retrieve a series")
+    @router.get(SERIES, summary="Retrieve a series", openapi_extra=described.PLAIN)
     def series_of(request: Request, study: str, series: str) -> Response:
         return instances.retrieve(parts, request, study, series)
 
-    @router.get(INSTANCE, summary="Retrieve an instance")
+    @router.get(INSTANCE, summary="Retrieve an instance", openapi_extra=described.PLAIN)
     def instance_of(request: Request, study: str, series: str, instance: str) -> Response:
         return instances.retrieve(parts, request, study, series, instance)
 
 
 def _metadata(router: APIRouter, parts: Parts) -> None:
-    @router.get(STUDY + "/metadata", summary="Metadata of a study")
+    @router.get(STUDY + "/metadata", summary="Metadata of a study", openapi_extra=described.PLAIN)
     def of_study(request: Request, study: str) -> Response:
         return metadata.retrieve(parts, request, study)
 
-    @router.get(SERIES + "/metadata", summary="Metadata of a series")
+    @router.get(SERIES + "/metadata", summary="Metadata of a series", openapi_extra=described.PLAIN)
     def of_series(request: Request, study: str, series: str) -> Response:
         return metadata.retrieve(parts, request, study, series)
 
-    @router.get(INSTANCE + "/metadata", summary="Metadata of an instance")
+    @router.get(INSTANCE + "/metadata", summary="Metadata of an instance", openapi_extra=described.PLAIN)
     def of_instance(request: Request, study: str, series: str, instance: str) -> Response:
         return metadata.retrieve(parts, request, study, series, instance)
 
-    @router.get(INSTANCE + "/bulkdata/{tags:path}", summary="One value of an instance")
+    @router.get(INSTANCE + "/bulkdata/{tags:path}", summary="One value of an instance", openapi_extra=described.PLAIN)
     def bulkdata(request: Request, study: str, series: str, instance: str, tags: str) -> Response:
         return bulk.retrieve(parts, request, (study, series, instance), tags)
 
 
 def _pixels(router: APIRouter, parts: Parts) -> None:
-    @router.get(INSTANCE + "/frames/{numbers}", summary="Frames of an instance")
+    @router.get(INSTANCE + "/frames/{numbers}", summary="Frames of an instance", openapi_extra=described.PLAIN)
     def frames_of(request: Request, study: str, series: str, instance: str, numbers: str) -> Response:
         return frames.retrieve(parts, request, (study, series, instance), numbers)
 
@@ -145,19 +145,21 @@ def _pixels(router: APIRouter, parts: Parts) -> None:
 def _pictures(router: APIRouter, parts: Parts, name: str, thumbnail: bool) -> None:
     said = "Thumbnail" if thumbnail else "Rendered image"
 
-    @router.get(f"{STUDY}/{name}", summary=f"{said} of a study", name=f"{name}_study")
+    @router.get(f"{STUDY}/{name}", summary=f"{said} of a study", name=f"{name}_study", openapi_extra=described.RENDERED)
     def of_study(request: Request, study: str) -> Response:
         return rendered.retrieve(parts, request, (study, "", ""), thumbnail=thumbnail)
 
-    @router.get(f"{SERIES}/{name}", summary=f"{said} of a series", name=f"{name}_series")
+    @router.get(f"{SERIES}/{name}", summary=f"{said} of a series", name=f"{name}_series", openapi_extra=described.RENDERED)
     def of_series(request: Request, study: str, series: str) -> Response:
         return rendered.retrieve(parts, request, (study, series, ""), thumbnail=thumbnail)
 
-    @router.get(f"{INSTANCE}/{name}", summary=f"{said} of an instance", name=f"{name}_instance")
+    @router.get(f"{INSTANCE}/{name}", summary=f"{said} of an instance", name=f"{name}_instance", openapi_extra=described.RENDERED)
     def of_instance(request: Request, study: str, series: str, instance: str) -> Response:
         return rendered.retrieve(parts, request, (study, series, instance), thumbnail=thumbnail)
 
-    @router.get(f"{INSTANCE}/frames/{{numbers}}/{name}", summary=f"{said} of frames", name=f"{name}_frames")
+    @router.get(
+        f"{INSTANCE}/frames/{{numbers}}/{name}", summary=f"{said} of frames", name=f"{name}_frames", openapi_extra=described.RENDERED
+    )
     def of_frames(request: Request, study: str, series: str, instance: str, numbers: str) -> Response:
         return rendered.retrieve(parts, request, (study, series, instance), numbers, thumbnail=thumbnail)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from archipel.dicom import uids
 
 OCTETS = "application/octet-stream"
@@ -52,15 +54,28 @@ def media_of(transfer_syntax_uid: str) -> str:
     return MEDIA_OF_SYNTAX.get(transfer_syntax_uid, OCTETS)
 
 
-def jpeg_syntax(data: bytes) -> str:
-    """The transfer syntax of a JPEG codestream, by its frame header (ITU-T T.81 B.2.2, SOF); '' when it has none."""
+@dataclass(frozen=True)
+class JpegHeader:
+    """What the frame header of a JPEG says (ITU-T T.81 B.2.2, SOF)."""
+
+    transfer_syntax_uid: str
+    bits: int
+    rows: int
+    columns: int
+    samples: int
+
+
+def jpeg_header(data: bytes) -> JpegHeader | None:
+    """The frame header of a JPEG codestream, None when it has none."""
     at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
+    while at + 10 <= len(data) and data[at] == 0xFF:
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
         if marker in _FRAME_HEADERS:
-            return uids.JPEG_LOSSLESS_SV1 if marker == 0xC3 and _predictor(data) == 1 else _FRAME_HEADERS[marker]
+            syntax = uids.JPEG_LOSSLESS_SV1 if marker == 0xC3 and _predictor(data) == 1 else _FRAME_HEADERS[marker]
+            rows, columns = (int.from_bytes(data[at + place : at + place + 2], "big") for place in (5, 7))
+            return JpegHeader(syntax, data[at + 4], rows, columns, data[at + 9])
         at += 2 + length
-    return ""
+    return None
 
 
 _FRAME_HEADERS = {

@@ -13,7 +13,7 @@ from archipel.archive import Fate, Incoming, Outcome, Source
 from archipel.dicom import jsonmodel, uids, xmlmodel
 from archipel.dicom.index import SOP_CLASS_UID, SOP_INSTANCE_UID, path_of
 from archipel.dicomweb.accept import media_type
-from archipel.dicomweb.media import SYNTAXES_OF_MEDIA, jpeg_syntax
+from archipel.dicomweb.media import OCTETS, SYNTAXES_OF_MEDIA, JpegHeader, jpeg_header
 from archipel.dicomweb.reader import Part, disk_error
 from archipel.kit.errors import ArchipelError, Invalid, LimitReached
 from archipel.kit.spool import Spool, Spooled
@@ -32,8 +32,10 @@ class Bulk:
     """One part of bulk data: where its bytes are, and the transfer syntax that its media type says ('' for uncompressed)."""
 
     spooled: Spooled
+    media: str
     transfer_syntax_uid: str
     error: ArchipelError | None
+    jpeg: JpegHeader | None = None
 
     def value(self) -> bytes | Path:
         """The bytes of an uncompressed value."""
@@ -58,7 +60,8 @@ def read(received: Sequence[Part], json_bytes_max: int) -> tuple[list[dict[str, 
         location = part.headers.get("content-location") or part.headers.get("content-id", "").strip("<>")
         if not location:
             raise Invalid(f"Part {part.number} has no Content-Location: no attribute can refer to it.", code="no-location")
-        bulk[location] = Bulk(part.spooled, _syntax(media, parameters, part), part.error)
+        jpeg = _jpeg(part) if media == "image/jpeg" and part.error is None else None
+        bulk[location] = Bulk(part.spooled, media, _syntax(media, parameters, jpeg), part.error, jpeg)
     if not rows:
         raise Invalid("The body holds no metadata.", code="no-parts")
     if len(rows) > INSTANCES_COUNT_MAX:
@@ -85,13 +88,17 @@ def _rows(part: Part, media: str, bytes_max: int) -> list[dict[str, Any]]:
     return cast(list[dict[str, Any]], rows)
 
 
-def _syntax(media: str, parameters: dict[str, str], part: Part) -> str:
+def _jpeg(part: Part) -> JpegHeader | None:
+    with part.spooled.open() as file:
+        return jpeg_header(file.read(COPY_BYTES))
+
+
+def _syntax(media: str, parameters: dict[str, str], jpeg: JpegHeader | None) -> str:
     said = parameters.get("transfer-syntax", "")
     if uids.is_uid(said) and said not in uids.NATIVE:
         return said
-    if media == "image/jpeg" and part.error is None:
-        with part.spooled.open() as file:
-            return jpeg_syntax(file.read(COPY_BYTES))
+    if jpeg is not None:
+        return jpeg.transfer_syntax_uid
     return SYNTAXES_OF_MEDIA.get(media, ("",))[0]
 
 
@@ -109,8 +116,11 @@ def make(row: dict[str, Any], bulk: dict[str, Bulk], spool: Spool, source: Sourc
             syntax = said
         row.pop(AVAILABLE_SYNTAX, None)
         out = cast(BinaryIO, spooled)
+        if found is not None and not syntax and found.media != OCTETS:
+            raise Invalid(f"Pixel data in {found.media[:60]} cannot be stored as it is.", code="unsupported-media")
         if found is not None and syntax:
             del row[PIXEL_DATA]
+            row = _described(found.jpeg) | row
             trailing = {name: row.pop(name) for name in [*row] if name.upper() > PIXEL_DATA}
             _write(row, out, bulk)
             _encapsulate(found, spooled)
@@ -123,6 +133,20 @@ def make(row: dict[str, Any], bulk: dict[str, Bulk], spool: Spool, source: Sourc
         error = problem if isinstance(problem, ArchipelError) else disk_error(problem)
         return Outcome(Fate.REFUSED, sop_class_uid=_text(row, SOP_CLASS_UID), sop_instance_uid=_text(row, SOP_INSTANCE_UID), error=error)
     return Incoming(spooled, syntax or uids.EXPLICIT_LITTLE, "", "", source)
+
+
+def _described(jpeg: JpegHeader | None) -> dict[str, Any]:
+    """The Image Pixel attributes that a JPEG says of itself, for metadata that leaves them out (PS3.18 8.7.3.4)."""
+    if jpeg is None:
+        return {}
+    colour = jpeg.samples == 3
+    numbers = {
+        "SamplesPerPixel": jpeg.samples, "Rows": jpeg.rows, "Columns": jpeg.columns, "BitsAllocated": 8 if jpeg.bits <= 8 else 16,
+        "BitsStored": jpeg.bits, "HighBit": jpeg.bits - 1, "PixelRepresentation": 0, **({"PlanarConfiguration": 0} if colour else {}),
+    }  # fmt: skip
+    row: dict[str, Any] = {path_of(name): {"vr": "US", "Value": [value]} for name, value in numbers.items()}
+    row[path_of("PhotometricInterpretation")] = {"vr": "CS", "Value": ["YBR_FULL_422" if colour else "MONOCHROME2"]}
+    return row
 
 
 def _write(row: dict[str, Any], out: BinaryIO, bulk: dict[str, Bulk]) -> None:

@@ -46,10 +46,11 @@ def part_of(ranges: Sequence[tuple[int, int]], start: int, length: int) -> list[
 
 def table_of(parts: Parts, ref: archive.InstanceRef) -> Table:
     """The table of an instance, remembered. Raises NotFound without pixel data, NotAcceptable when frames cannot be told apart."""
-    found: Table | None = parts.tables.get(ref.digest)
+    key = (ref.blob_key, ref.offset, ref.transfer_syntax_uid)  # the place, not the content: bytes may be written anew elsewhere
+    found: Table | None = parts.tables.get(key)
     if found is None:
         found = _read_table(parts, ref)
-        parts.tables.put(ref.digest, found, 200 + CELL_BYTES * sum(map(len, found.ranges)))
+        parts.tables.put(key, found, 200 + CELL_BYTES * sum(map(len, found.ranges)))
     return found
 
 
