@@ -5,15 +5,17 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification
 
-from archipel import audit
+from archipel import audit, directory
+from tests import make
 from tests.servers import free_port
-from tests.web.door import PASSWORD, Door
+from tests.web.door import PASSWORD, Door, running
 
 
 def test_sites_are_listed_added_and_changed(door_on: Door) -> None:
@@ -201,3 +203,25 @@ def test_acts_on_the_directory_are_in_the_audit_trail(door: Door) -> None:
     with door.database.read() as tx:
         actions = {(r.action, r.object_id, r.actor.id) for r in audit.search(tx, actor_id="administrator")}
     assert {("directory.add_account", "audited", "administrator"), ("directory.change_site", "south", "administrator")} <= actions
+
+
+def test_people_of_the_training_region_reach_nothing_outside_it(tmp_path: Path) -> None:
+    """Their passwords are public: an administrator there administers the training region alone."""
+    with running(tmp_path) as door:
+        door.account("trainer", "administrator", "south")
+        door.ready("radiologist")
+        door.database.transact(lambda tx: directory.set_demo(tx, ["south"]))
+        client = door.client("trainer")
+        assert client.get("/session").json()["demo"] is True
+        assert [s["id"] for s in client.get("/sites").json()["items"]] == ["south"]
+        assert client.patch("/sites/south", json={"name": "Training"}).status_code == 200
+        for method, path, body in (
+            ("PATCH", "/sites/north", {"active": False}), ("POST", "/sites", {"id": "mine", "name": "Mine"}),
+            ("POST", "/accounts", {"login": "mole", "role": "administrator", "site_id": "north"}),
+            ("PATCH", "/accounts/radiologist", {"role": "administrator"}), ("POST", "/accounts/radiologist/reset-password", None),
+            ("PATCH", "/devices/CT_NORTH", {"host": "10.0.0.9"}), ("DELETE", "/devices/CT_NORTH", None),
+        ):  # fmt: skip
+            assert client.request(method, path, json=body).status_code in (403, 404), (method, path)
+        (north,) = door.store(make.cr_image())
+        assert client.get(f"/exams/{north.study_uid}").status_code == 404
+        assert client.get("/exams").json()["total"] == 0

@@ -73,8 +73,9 @@ def test_a_session_ends_by_signing_out(door: Door) -> None:
 
 def test_a_session_ends_when_it_is_not_used(door: Door) -> None:
     client = door.browser("radiologist")
-    door.clock.advance(11 * 3600)
-    assert client.get("/session").status_code == 200
+    for _ in range(3):  # each use gives it its whole life again
+        door.clock.advance(11 * 3600)
+        assert client.get("/session").status_code == 200
     door.clock.advance(13 * 3600)
     ended = client.get("/session")
     assert ended.status_code == 401 and ended.json()["error"]["code"] == "session-ended"

@@ -46,7 +46,13 @@ def test_client_routes_get_the_app(built: Door, path: str) -> None:
     assert answer.headers["cache-control"] == "no-cache" and answer.headers["content-type"].startswith("text/html")
 
 
-@pytest.mark.parametrize("path", ["/ohif", "/ohif/", "/ohif/viewer?StudyInstanceUIDs=1.2.3", "/ohif/viewer/dicomweb", "/ohif/index.html"])
+@pytest.mark.parametrize("path", ["/ohif", "/ohif/"])
+def test_the_viewers_own_list_is_our_list(built: Door, path: str) -> None:
+    answer = get(built, path)
+    assert answer.status_code == 307 and answer.headers["location"] == "/"
+
+
+@pytest.mark.parametrize("path", ["/ohif/viewer?StudyInstanceUIDs=1.2.3", "/ohif/viewer/dicomweb", "/ohif/index.html"])
 def test_the_viewers_routes_get_the_viewer(built: Door, path: str) -> None:
     answer = get(built, path)
     assert answer.status_code == 200 and answer.text == "<!doctype html>ohif"

@@ -90,6 +90,7 @@ class Parts:
     gathered: Mapping[str, Gathered]
     media: Any
     opened: OncePerHour = field(default_factory=OncePerHour)
+    resetting: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass(frozen=True)

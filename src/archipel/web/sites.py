@@ -9,6 +9,8 @@ from pydantic import BaseModel, Field
 
 from archipel import directory, sharing
 from archipel.directory import Site
+from archipel.kit.database import Tx
+from archipel.kit.errors import NotAllowed
 from archipel.web.errors import DoorRoute
 from archipel.web.parts import Call, Reader, needs
 from archipel.web.words import Body, Listed, Text, Word, whole
@@ -61,6 +63,8 @@ def list_sites(call: Reader) -> Listed[SiteAnswer]:
 @router.post("/sites", status_code=201, summary="Add a site")
 def add_site(body: NewSite, call: SiteManager) -> SiteAnswer:
     """Let a site join."""
+    if call.actor.demo:
+        raise NotAllowed("People of the training region add no sites.", code="demo-region")
     site = Site(body.id, body.name, body.kind, body.issuer or "", tuple(dict.fromkeys(body.services)))
     return _answer(call.database.transact(lambda tx: directory.add_site(tx, call.actor, site)))
 
@@ -71,7 +75,13 @@ def change_site(site_id: Word, body: SiteChanges, call: SiteManager) -> SiteAnsw
     changes = body.changes(clearable=("issuer",))
     if "services" in changes:
         changes["services"] = tuple(dict.fromkeys(changes["services"]))
-    return _answer(call.database.transact(lambda tx: directory.change_site(tx, call.actor, site_id, **changes)))
+
+    def act(tx: Tx) -> Site:
+        directory.site_named(tx, site_id)
+        sharing.reaches_site(tx, call.actor, site_id)
+        return directory.change_site(tx, call.actor, site_id, **changes)
+
+    return _answer(call.database.transact(act))
 
 
 def _answer(site: Site) -> SiteAnswer:

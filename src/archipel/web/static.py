@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from archipel.web.errors import http_error
@@ -77,7 +77,9 @@ class StaticFiles:
             return http_error(request, 404, "There is no such address.")
         if request.method not in ("GET", "HEAD"):
             return http_error(request, 405, "The browser's files are only read.", {"Allow": "GET, HEAD"})
-        ohif = path == "/ohif" or path.startswith("/ohif/")
+        if path in ("/ohif", "/ohif/"):
+            return RedirectResponse("/", headers=_COMMON)  # the list of exams is our own
+        ohif = path.startswith("/ohif/")
         headers = {**_COMMON, "Content-Security-Policy": OHIF_POLICY if ohif else APP_POLICY}
         found = self._files.get(path)
         if found is None and _is_page(path):

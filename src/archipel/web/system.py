@@ -23,7 +23,6 @@ router = APIRouter(route_class=DoorRoute, tags=["system"])
 SystemReader = Annotated[Call, needs("system.read")]
 SystemOperator = Annotated[Call, needs("system.operate")]
 ParkedId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-_resetting = threading.Lock()
 
 
 class Door(BaseModel):
@@ -191,19 +190,19 @@ def reset_demo(call: Annotated[Call, needs("demo.reset")]) -> Reset:
     reset = call.parts.demo_reset
     if reset is None:
         raise NotFound("This platform has no training region.", code="no-demo")
-    if not _resetting.acquire(blocking=False):
+    if not call.parts.resetting.acquire(blocking=False):
         raise Conflict("The training region is being reset already.", code="reset-under-way")
     with call.database.write() as tx:
         audit.record(tx, call.actor, "demo.reset")
-    threading.Thread(target=_reset, args=(reset,), name="demo-reset", daemon=True).start()
+    threading.Thread(target=_reset, args=(reset, call.parts.resetting), name="demo-reset", daemon=True).start()
     return Reset()
 
 
-def _reset(reset: Callable[[], None]) -> None:
+def _reset(reset: Callable[[], None], resetting: threading.Lock) -> None:
     try:
         reset()
     finally:
-        _resetting.release()
+        resetting.release()
 
 
 def _doors(parts: Parts) -> list[Door]:
