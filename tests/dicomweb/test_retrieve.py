@@ -16,6 +16,7 @@ from tests import make
 from tests.dicom.samples import kept
 from tests.dicomweb.answers import parts
 from tests.dicomweb.region import Region
+from tests.servers import wait_until
 
 STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 
@@ -244,6 +245,42 @@ def test_a_large_multiframe_is_decoded_frame_by_frame(region: Region, tmp_path: 
         rendered = client.get(url_of(ds) + "/frames/17/rendered", headers={"Accept": "image/png"})
         assert rendered.status_code == 200, rendered.text
     assert list(region.spool.folder.iterdir()) == []
+
+
+def test_a_client_that_leaves_takes_its_files_with_it(region: Region) -> None:
+    """Converted studies and zips that nobody reads on: nothing stays in the spool."""
+    study = make.mr_study(instances=60, size=256)
+    region.put(study)
+    j2k = f'multipart/related; type="application/dicom"; transfer-syntax={pydicom.uid.JPEGLSLossless}'
+    for accept in (j2k, "application/zip", STORED):
+        for _ in range(3):
+            with region.client(Accept=accept) as client, client.stream("GET", url_of(study[0], "study")) as answer:
+                assert answer.status_code == 200
+                assert next(answer.iter_raw(1000))
+    wait_until(lambda: not list(region.spool.folder.iterdir()), seconds=20)
+    with region.client(Accept=j2k) as client:
+        assert len(parts(client.get(url_of(study[0], "study")))) == 60
+
+
+def test_a_study_in_which_one_cannot_be_converted(region: Region) -> None:
+    """Named syntax: the rest comes with 206. No syntax named: all come, that one as it is stored."""
+    images = make.ct_study(instances=2, size=16)
+    odd = make.ct_study(instances=1, size=16, StudyInstanceUID=images[0].StudyInstanceUID)[0]
+    file = make.part10(odd).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.9.9.9\0")
+    region.put([*images, file])
+    with region.client() as client:
+        named = client.get(
+            url_of(odd, "study"),
+            headers={"Accept": f'multipart/related; type="application/dicom"; transfer-syntax={pydicom.uid.RLELossless}'},
+        )
+        assert named.status_code == 206
+        assert "1 instances" in named.headers["warning"]
+        assert len(parts(named)) == 2
+        everything = client.get(url_of(odd, "study"), headers={"Accept": 'multipart/related; type="application/dicom"'})
+        assert everything.status_code == 200
+        assert sorted(part.transfer_syntax_uid for part in parts(everything))[-1] == "1.2.840.10008.9.9.9"
+        alone = client.get(url_of(odd), headers={"Accept": f"application/dicom; transfer-syntax={pydicom.uid.RLELossless}"})
+        assert alone.status_code == 406
 
 
 def test_every_retrieval_is_in_the_trail(region: Region, ct: list[Dataset]) -> None:
