@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -114,3 +115,22 @@ def platform_on(backend: servers.Backend, tmp_path: Path) -> Iterator[Platform]:
     yield made
     if made.process is not None:
         made.stop(signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class DemoServer:
+    """A running training region and its administrator."""
+
+    url: str
+    login: str
+    password: str
+
+
+@pytest.fixture(scope="session")
+def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+    """The platform with the small demo region, one per worker."""
+    made = Platform(tmp_path_factory.mktemp("demo"))
+    made.command("demo", "--small", seconds=200)
+    made.start()
+    yield DemoServer(made.url, "demo-admin", "archipel-demo")
+    made.stop(signal.SIGKILL)

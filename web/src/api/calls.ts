@@ -167,7 +167,8 @@ export const listInstances = (studyUid: string, seriesUid: string, signal?: Abor
 export const readTrace = (studyUid: string, signal?: AbortSignal) =>
   rows<TraceEntry>(`${ROOT}/exams/${part(studyUid)}/trace`, signal);
 export const archiveAddress = (studyUid: string) => `${ROOT}/exams/${part(studyUid)}/archive.zip`;
-export const viewerAddress = (studyUid: string) => `/ohif/viewer?StudyInstanceUIDs=${part(studyUid)}`;
+export const viewerAddress = (studyUid: string) =>
+  `/api/v1/exams/${part(studyUid)}/viewer?locale=${document.documentElement.lang === "en" ? "en" : "fr"}`;
 
 export interface Rejection {
   code: string;
