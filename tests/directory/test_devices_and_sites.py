@@ -59,7 +59,7 @@ def test_the_same_title_twice_is_one_device(database: Database) -> None:
             directory.device_named(tx, "CT1")
         with pytest.raises(NotFound):
             directory.remove_device(tx, ADMIN, "CT1")
-        assert [r.action for r in audit.search(tx)] == ["directory.remove_device", *["directory.add_device"] * 3]
+        assert sorted(r.action for r in audit.search(tx)) == [*["directory.add_device"] * 3, "directory.remove_device"]
 
 
 @pytest.mark.parametrize(

@@ -33,11 +33,16 @@ def keep(tx: Tx, arrival: Arrival, place: Place, *, site_id: str, archived_study
 def flag(tx: Tx, arrival: Arrival, kind: ConflictKind, archived: dict[str, str], *, site_id: str) -> bool:
     """Note doubt about whose exam this is; the instance itself is stored. False when a person has settled the same doubt before."""
     sender = {"site_id": arrival.source.site_id}
+    traits = _identity(arrival.attributes("PATIENT"))
     for received, kept in rows_review.decided(tx, kind.value, arrival.study_uid):
-        if kept == sender and all(received.get(path, "") == arrival.attributes("PATIENT").get(path, "") for path in IDENTITY):
+        if kept == sender if kind is ConflictKind.OTHER_SITE else _identity(received) == traits:
             return False
     _add(tx, arrival, kind, archived, site_id=site_id, study_uid=arrival.study_uid, kept=sender)
     return True
+
+
+def _identity(attributes: dict[str, str]) -> tuple[str, ...]:
+    return tuple(attributes.get(path, "") for path in IDENTITY)
 
 
 def _add(

@@ -91,7 +91,7 @@ def exam_of(row: Any) -> Exam:
     return Exam(
         row.study_uid, row.site_id, row.patient_id, row.issuer, row.patient_name, row.birth_date, row.sex, row.study_date, row.study_time,
         row.accession_number, row.description, tuple(row.modalities.split()), row.series_count, row.instance_count, row.size_bytes,
-        tuple(row.flags.split()), row.hidden, bool(row.settled_at) and row.settled_at >= row.received_last_at, row.received_last_at,
+        tuple(row.flags.split()), row.hidden, bool(row.settled_at), row.received_last_at,
         plain(row.attributes),
     )  # fmt: skip
 

@@ -227,7 +227,7 @@ def _sum_up(tx: Tx, new: list[dict[str, Any]], arrivals: Sequence[Arrival]) -> N
         rows.add_to_study(
             tx, study_uid, size_bytes=sum(row["length_bytes"] for row in mine), instance_count=len(mine),
             series_count=sum(1 for key in fresh if key[0] == study_uid), modalities=rows.joined(modalities),
-            received_last_at=to_text(tx.now()), hidden=False,
+            received_last_at=to_text(tx.now()), settled_at="", hidden=False,
         )  # fmt: skip
 
 

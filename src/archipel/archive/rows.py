@@ -315,7 +315,7 @@ def clear_quiet(tx: Tx, study_uids: Iterable[str]) -> None:
 def unsettled(tx: Tx) -> list[Any]:
     """Studies that have not settled since they last grew: (study_uid, site_id, instance_count)."""
     s = study.c
-    return list(tx.execute(select(s.study_uid, s.site_id, s.instance_count).where(s.settled_at < s.received_last_at)))
+    return list(tx.execute(select(s.study_uid, s.site_id, s.instance_count).where(s.settled_at == "")))
 
 
 def totals(tx: Tx) -> dict[str, int]:
