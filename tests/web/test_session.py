@@ -31,7 +31,7 @@ def test_a_wrong_password_says_neither_which_was_wrong_nor_opens_anything(door: 
     client = door.client()
     wrong = client.post("/session", json={"login": "radiologist", "password": "not it"})
     unknown = client.post("/session", json={"login": "nobody", "password": "not it"})
-    assert wrong.status_code == unknown.status_code == 403
+    assert wrong.status_code == unknown.status_code == 401
     for answer in (wrong, unknown):
         error = answer.json()["error"]
         assert (error["kind"], error["code"]) == ("not_allowed", "wrong-credentials")
@@ -44,7 +44,7 @@ def test_too_many_failures_are_throttled_until_time_has_passed(door: Door) -> No
     door.ready("physicist")
     client = door.client()
     for _ in range(8):
-        assert client.post("/session", json={"login": "physicist", "password": "wrong"}).status_code == 403
+        assert client.post("/session", json={"login": "physicist", "password": "wrong"}).status_code == 401
     refused = client.post("/session", json={"login": "physicist", "password": PASSWORD})
     assert refused.status_code == 429
     assert refused.json()["error"]["code"] == "throttled" and refused.headers["retry-after"] == "900"

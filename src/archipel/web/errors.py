@@ -97,6 +97,8 @@ def status_of(error: ArchipelError) -> int:
     """The HTTP status of one of the six kinds."""
     if error.kind == "limit_reached":
         return STATUS_OF_LIMIT.get(error.code, STATUS_OF_KIND["limit_reached"])
+    if error.code == "wrong-credentials":
+        return 401
     return STATUS_OF_KIND.get(error.kind, 500)
 
 
