@@ -149,6 +149,7 @@ def test_what_cannot_be_read_is_400(region: Region, query: str) -> None:
         answer = client.get(f"/studies?{query}")
     assert answer.status_code == 400
     assert answer.json()["error"]["kind"] == "invalid"
+    assert 'archipel_errors_total{door="dicomweb",kind="invalid"}' in region.metrics.text().decode()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from archipel.archive import Level, Receiver
 from archipel.dicom.pixels import PixelWorkers
 from archipel.dicomweb import bulk, capabilities, described, frames, instances, metadata, rendered, search, uri
 from archipel.dicomweb import store as stow
-from archipel.dicomweb.errors import DoorRoute
+from archipel.dicomweb.errors import door_route
 from archipel.dicomweb.parts import Parts
 from archipel.dicomweb.trail import Trail
 from archipel.kit.blobs import Blobs
@@ -42,7 +42,7 @@ def create(
         database=database, blobs=blobs, receiver=receiver, spool=spool, pixels=pixels, settings=settings, metrics=metrics,
         ae_title=ae_title, path=path, trail=Trail(database),
     )  # fmt: skip
-    router = APIRouter(route_class=DoorRoute, tags=["dicomweb"])
+    router = APIRouter(route_class=door_route(metrics), tags=["dicomweb"])
     _capabilities(router, parts)
     _search(router, parts)
     _store(router, parts)

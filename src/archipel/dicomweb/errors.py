@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from archipel.kit.errors import ArchipelError
+from archipel.kit.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -54,21 +55,24 @@ def answer(error: ArchipelError, http_request: Request) -> JSONResponse:
     return JSONResponse({"error": body}, status_code=status, headers=headers)
 
 
-class DoorRoute(APIRoute):
-    """A route whose errors are answered by the door's table."""
+def door_route(metrics: Metrics) -> type[APIRoute]:
+    """The kind of route whose errors are answered by the door's table, and counted."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The route with its errors turned into answers."""
-        inner = super().get_route_handler()
+    class DoorRoute(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            inner = super().get_route_handler()
 
-        async def act(http_request: Request) -> Response:
-            try:
-                return await inner(http_request)
-            except ArchipelError as error:
-                if status_of(error) >= 500:
-                    log.warning("dicomweb.failed", code=error.code, detail=error.detail, path=http_request.url.path)
-                return answer(error, http_request)
-            except ClientDisconnect:
-                return Response(status_code=400)  # nobody reads it
+            async def act(http_request: Request) -> Response:
+                try:
+                    return await inner(http_request)
+                except ArchipelError as error:
+                    metrics.errors.labels("dicomweb", error.kind).inc()
+                    if status_of(error) >= 500:
+                        log.warning("dicomweb.failed", code=error.code, detail=error.detail, path=http_request.url.path)
+                    return answer(error, http_request)
+                except ClientDisconnect:
+                    return Response(status_code=400)  # nobody reads it
 
-        return act
+            return act
+
+    return DoorRoute
