@@ -391,6 +391,7 @@ def test_a_study_settles_after_the_quiet_time_and_again_when_it_grows(make_room:
     assert settle(room) == []
     room.send(one[2])
     assert not room.exam(one[0].StudyInstanceUID).settled
+    assert settle(room) == []
     clock.advance(61)
     assert sorted(settle(room)) == sorted([one[0].StudyInstanceUID, other[0].StudyInstanceUID])
     assert [p["instance_count"] for _, p in room.changes("StudySettled") if p["study_uid"] == one[0].StudyInstanceUID] == [2, 3]

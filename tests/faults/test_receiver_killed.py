@@ -62,7 +62,7 @@ class Region:
     def spec(self, boundary: str, at: int) -> dict[str, Any]:
         """What a child needs to know."""
         return {
-            "database": self.backend.database_url, "blobs": self.backend.blobs, "folder": str(self.folder), "objects": self.objects(),
+            "database": self.backend.database_url, "blobs": self.backend.blobs, "folder": str(self.folder), "objects": [path for _ in range(1 if boundary else 8) for path in self.objects()],
             "answers": str(self.folder / f"answers{len(self.sent)}"), "boundary": boundary, "at": at,
         }  # fmt: skip
 
@@ -114,16 +114,16 @@ def test_a_kill_at_any_boundary_or_instant_loses_nothing_acknowledged(region: Re
         child, answers = region.child("", 0)
         wait_until(answers.exists, 60, every_s=0.002)
         time.sleep(randomly.uniform(0, 0.5))
-        assert child.pid is not None
-        os.kill(child.pid, signal.SIGKILL)
+        child.kill()
         region.take(child, answers, killed_by="random instant")
     acknowledged, more = region.check()
     orphans = archive.orphans(region.room.database, region.room.blobs)
     sys.stdout.write(f"\n{region.backend.name}: kills {dict(region.kills)}; {len(region.sent)} sent, {acknowledged} acknowledged and intact, "
           f"{more} stored without an answer, {len(orphans)} blobs left over")  # fmt: skip
     assert all(region.kills[boundary] == EACH for boundary in BOUNDARIES)
+    assert region.kills["random instant"] > 0
     again = [path.read_bytes() for path in sorted(region.folder.glob("*.dcm"))]
-    outcomes = region.room.send(*again, site_id="default")
+    outcomes = [o for start in range(0, len(again), 100) for o in region.room.send(*again[start : start + 100], site_id="default")]
     assert {o.fate.value for o in outcomes} <= {"stored", "already_stored"}
     region.acknowledged = set(region.sent)
     assert region.check() == (len(region.sent), 0)
@@ -157,7 +157,7 @@ def test_the_sync_comes_before_the_acknowledgement(tmp_path: Path) -> None:
     (tmp_path / "objects").mkdir()
     region = Region(room, backend, tmp_path / "objects")
     spec = region.spec("", 0)
-    spec["objects"] = spec["objects"][:1]
+    del spec["objects"][1:]
     trace = tmp_path / "trace"
     argv = ["strace", "-f", "-y", "-s", "64", "-e", "trace=write,pwrite64,fsync,fdatasync,link,linkat", "-o", str(trace)]
     argv += [sys.executable, "-m", "tests.faults.receiving_child", json.dumps(spec)]
