@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,8 @@ from archipel.kit.metrics import Metrics
 from archipel.kit.settings import HttpSettings
 from archipel.kit.spool import Spool
 
+THREADS = 24
+PAINTERS = 8
 METADATA_BYTES_MAX = 64 << 20
 TABLES_BYTES_MAX = 16 << 20
 PICTURES_BYTES_MAX = 32 << 20
@@ -38,6 +41,8 @@ class Parts:
     ae_title: str
     path: str
     trail: Trail
+    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="dicomweb"))
+    painters: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(PAINTERS, thread_name_prefix="dicomweb-pictures"))
     metadata: Remembered[bytes] = field(default_factory=lambda: Remembered(METADATA_BYTES_MAX))
     tables: Remembered[Any] = field(default_factory=lambda: Remembered(TABLES_BYTES_MAX))
     pictures: Remembered[bytes] = field(default_factory=lambda: Remembered(PICTURES_BYTES_MAX))
