@@ -1,0 +1,86 @@
+"""The quiet time after which a study has settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from archipel import archive
+from archipel.kit.clock import SetClock
+from tests import make
+from tests.archive.room import Room
+
+
+def settle(room: Room) -> list[str]:
+    room.follow()
+    before = len(room.changes("StudySettled"))
+    room.database.transact(archive.settle_due)
+    return [p["study_uid"] for _, p in room.changes("StudySettled")[before:]]
+
+
+def test_a_study_settles_after_the_quiet_time_and_again_when_it_grows(make_room: Callable[..., Room]) -> None:
+    room = make_room(quiet_s=60)
+    clock = room.clock
+    assert isinstance(clock, SetClock)
+    one, other = make.ct_study(instances=3), make.ct_study(instances=1)
+    room.send(*one[:2])
+    assert settle(room) == []
+    clock.advance(59)
+    room.send(*other)
+    assert settle(room) == []
+    clock.advance(2)
+    assert settle(room) == [one[0].StudyInstanceUID]
+    assert room.exam(one[0].StudyInstanceUID).settled
+    assert settle(room) == []
+    room.send(one[2])
+    assert not room.exam(one[0].StudyInstanceUID).settled
+    assert settle(room) == []
+    clock.advance(61)
+    assert sorted(settle(room)) == sorted([one[0].StudyInstanceUID, other[0].StudyInstanceUID])
+    assert [p["instance_count"] for _, p in room.changes("StudySettled") if p["study_uid"] == one[0].StudyInstanceUID] == [2, 3]
+
+
+def test_each_arrival_starts_the_quiet_time_again(make_room: Callable[..., Room]) -> None:
+    room = make_room(quiet_s=60)
+    clock = room.clock
+    assert isinstance(clock, SetClock)
+    for ds in make.ct_study(instances=4):
+        room.send(ds)
+        assert settle(room) == []
+        clock.advance(50)
+    clock.advance(11)
+    assert len(settle(room)) == 1
+
+
+def test_the_quiet_time_survives_a_restart(make_room: Callable[..., Room]) -> None:
+    room = make_room(quiet_s=60)
+    study = make.ct_study(instances=1)
+    room.send(*study)
+    room.follow()
+    room.receiver.drain()
+    later = make_room(quiet_s=60, clock=SetClock(datetime(2026, 1, 15, 10, 2, tzinfo=UTC)))
+    assert settle(later) == [study[0].StudyInstanceUID]
+    room.receiver = room.new_receiver()
+
+
+def test_replaying_the_quiet_timer_from_zero_finds_what_has_not_settled(make_room: Callable[..., Room]) -> None:
+    from archipel.kit import feed
+
+    room = make_room(quiet_s=60)
+    clock = room.clock
+    assert isinstance(clock, SetClock)
+    settled, waiting = make.ct_study(instances=1), make.ct_study(instances=1)
+    room.send(*settled)
+    room.follow()
+    clock.advance(61)
+    settle(room)
+    clock.advance(1)
+    room.send(*waiting)
+    timer = feed.follower_named(archive.followers(room.blobs, quiet_s=60), "archive.quiet_timer")
+    assert feed.replay(room.database, timer, 0) == 1
+    clock.advance(61)
+    room.database.transact(archive.settle_due)
+    assert [p["study_uid"] for _, p in room.changes("StudySettled")] == [settled[0].StudyInstanceUID, waiting[0].StudyInstanceUID]
+
+
+# --- verification -----------------------------------------------------------------------------------------------------------------
