@@ -372,6 +372,3 @@ def test_hostile_values_find_nothing_wrong(both: Both, value: str) -> None:
             except Invalid:
                 assert naive.vr(keyword) in ("DA", "TM", "DT"), level
     both.find(Query(Level.STUDY, words=(value,), folded=True))
-
-
-# --- who may see it ------------------------------------------------------------------------------------------------------------------

@@ -322,6 +322,3 @@ def test_exams_without_patient_id_stand_alone(room: Room) -> None:
         assert flags(room, *study) == [(), ()]
     assert room.totals() == {"patients": 2, "studies": 2, "series": 2, "instances": 4}
     assert room.conflicts() == []
-
-
-# --- values that a database dislikes ----------------------------------------------------------------------------------------------

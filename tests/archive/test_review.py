@@ -1,4 +1,4 @@
-"""What people decide: conflicts and their reversal, rejections and theirs, notes, quiet time, verification."""
+"""What people decide: conflicts, each decision and its reversal."""
 
 from __future__ import annotations
 
@@ -163,6 +163,3 @@ def test_same_pixels_tells_a_changed_header_from_a_changed_image(room: Room) -> 
     with room.database.read() as tx:
         assert archive.same_pixels(tx, room.blobs, EVERYTHING, header_only.id) is True
         assert archive.same_pixels(tx, room.blobs, EVERYTHING, image.id) is False
-
-
-# --- rejection --------------------------------------------------------------------------------------------------------------------
