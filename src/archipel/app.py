@@ -158,7 +158,11 @@ def http_app(platform: Platform, door: dimse.DimseDoor, health: Health) -> ASGIA
     )
     web.install(api, STATIC)
     guarded = SignInMiddleware(
-        api, database=platform.database, guarded=("/api/v1", "/dicom-web", "/metrics"), open_paths=frozenset({("POST", "/api/v1/session")})
+        api,
+        database=platform.database,
+        session_hours=settings.http.session_hours,
+        guarded=("/api/v1", "/dicom-web", "/metrics"),
+        open_paths=frozenset({("POST", "/api/v1/session")}),
     )
     return Gate(guarded, health)
 

@@ -458,6 +458,7 @@ export const fr: Messages = {
       use_received: "version reçue prise",
       confirm_same_patient: "même patient",
       accept: "accepté",
+      reopen: "décision reprise",
     },
     conflict_kind: {
       _: "Nature",
@@ -587,6 +588,7 @@ export const fr: Messages = {
       patient_mismatch: "Un autre patient dans l’examen",
       duplicate_instance: "Même numéro, autre contenu",
       other_site: "Complété par un autre site",
+      reopen: "Revenir sur la décision",
       other: "{{code}}",
     },
     explain: {
@@ -626,6 +628,7 @@ export const fr: Messages = {
       confirm_same_patient:
         "L’alerte disparaît et les images restent où elles sont. Ce qui a été reçu n’est pas modifié.",
       accept: "L’alerte disparaît et les images restent dans l’examen.",
+      reopen: "Le conflit est de nouveau ouvert ; si les contenus ont été échangés, ils le sont à nouveau.",
       other: "L’acte est inscrit dans la trace de l’examen.",
     },
     keyword: {
