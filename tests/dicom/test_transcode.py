@@ -185,6 +185,17 @@ def test_same_form_keeps_every_byte_of_the_header() -> None:
     assert new[:at] == data[:at]
 
 
+def test_an_end_mark_within_a_defined_length_is_passed_over() -> None:
+    """Some writers close a sequence and its item by marks and count these in the lengths that they declare."""
+    inner = b"\x08\0\x50\x11UI\x06\x001.2.3\0"
+    item = b"\xfe\xff\x00\xe0" + (len(inner) + 8).to_bytes(4, "little") + inner + b"\xfe\xff\x0d\xe0\0\0\0\0"
+    value = item + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    data = b"\x08\0\x40\x11SQ\0\0" + len(value).to_bytes(4, "little") + value + b"\x10\0\x20\0LO\x02\x00P1"
+    made = dataset(converted(data, uids.EXPLICIT_LITTLE, uids.IMPLICIT_LITTLE), uids.IMPLICIT_LITTLE)
+    assert made.PatientID == "P1"
+    assert [one.ReferencedSOPClassUID for one in made.ReferencedImageSequence] == ["1.2.3"]
+
+
 def test_native_forms_there_and_back_are_identical() -> None:
     for name in "CT_small.dcm", "SC_rgb_small_odd.dcm", "test-SR.dcm", "waveform_ecg.dcm", "emri_small.dcm":
         data, stored = load(name)

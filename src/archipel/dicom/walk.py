@@ -165,8 +165,10 @@ def tokens(window: Window, explicit: bool, big: bool = False, wanted: Wanted = N
                     yield (ITEM_END if level.is_item else SEQUENCE_END), 0, "", pos, 0
                 level = stack.pop()
                 continue
+            if tag == (_ITEM_END if level.is_item else _SEQUENCE_END) and level is not root and pos == level.end and length == 0:
+                continue  # an end mark although the length is defined, and counted in it (Philips MR, fo-dicom GH064.dcm)
             if tag == _SEQUENCE_END and level.is_item and level is not root and level.end > size and stack[-1].end > size and length == 0:
-                # An item without its own end mark inside a sequence that has one (GE MR, fo-dicom GH064.dcm).
+                # An item without its own end mark inside a sequence that has one (GE MR).
                 if not level.silent:
                     yield from ((ITEM_END, 0, "", pos, 0), (SEQUENCE_END, 0, "", pos, 0))
                 level = (stack.pop(), stack.pop())[1]
