@@ -18,6 +18,7 @@ import uvloop
 
 from archipel import __version__, directory
 from archipel import app as composition
+from archipel.cli.http_wire import HttpWire
 from archipel.cli.options import Config, Data
 from archipel.dimse import DimseDoor, tls_contexts
 from archipel.kit.logs import configure_logs
@@ -91,7 +92,7 @@ class Server:
         listening = _bound(s.http.host, s.http.port)
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_keep_alive=65, timeout_graceful_shutdown=5, backlog=512, server_header=False,
-            proxy_headers=False, h11_max_incomplete_event_size=64 << 10,
+            proxy_headers=False, http=type("Wire", (HttpWire,), {"head_s": s.http.head_s}),
         )  # fmt: skip
         self._http = _Http(config)
         self._serving = loop.create_task(self._http.serve(sockets=[listening]))

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,10 +21,12 @@ from archipel.dicomweb.accept import media_type, wishes
 from archipel.dicomweb.parts import Parts, request_id, root_url
 from archipel.dicomweb.reader import Part, RelatedReader
 from archipel.kit.errors import ArchipelError, Invalid, LimitReached
+from archipel.kit.settings import HttpSettings
+
+log = structlog.get_logger(__name__)
 
 FEED_BYTES = 256 * 1024
 IN_FLIGHT_MAX = 32
-STALL_S = 120
 DICOM = "application/dicom"
 METADATA = (model.JSON, model.PLAIN_JSON, model.XML, model.PLAIN_XML)
 # What a part of type application/dicom may call itself; some senders do not say.
@@ -119,6 +122,7 @@ async def store(parts: Parts, http_request: Request, study_uid: str = "") -> Res
             await _metadata(intake, http_request, parameters)
     finally:
         outcomes = await asyncio.shield(intake.settle())
+        _log_refused(outcomes, source)
     if not outcomes:
         raise Invalid("The body holds no instance.", code="no-parts")
     status = store_answer.status_of(outcomes)
@@ -126,10 +130,19 @@ async def store(parts: Parts, http_request: Request, study_uid: str = "") -> Res
     return model.one(store_answer.dataset(outcomes, root_url(parts, http_request)), accepted, status=status, headers=headers)
 
 
+def _log_refused(outcomes: list[Outcome], source: Source) -> None:
+    for number, outcome in enumerate(outcomes, 1):
+        if outcome.fate is Fate.REFUSED and outcome.error is not None:
+            log.warning(
+                "store.refused", door="dicomweb", http_request_id=source.association_id, part=number, address=source.address,
+                sop_instance_uid=outcome.sop_instance_uid, code=outcome.error.code, reason=str(outcome.error),
+            )  # fmt: skip
+
+
 async def _single(intake: Intake, http_request: Request) -> None:
     part = Part(intake.parts.spool.new(), 1)
     try:
-        async for data in _chunks(http_request, intake.parts.settings.body_bytes_max):
+        async for data in _chunks(http_request, intake.parts.settings):
             await run_in_threadpool(part.write, data, 0, len(data))
     except BaseException:
         part.spooled.close()
@@ -143,7 +156,7 @@ async def _single(intake: Intake, http_request: Request) -> None:
 async def _files(intake: Intake, http_request: Request, boundary: str) -> None:
     reader = RelatedReader(boundary, intake.parts.spool)
     try:
-        async for data in _chunks(http_request, intake.parts.settings.body_bytes_max):
+        async for data in _chunks(http_request, intake.parts.settings):
             for part in await run_in_threadpool(reader.feed, data):
                 await intake.take(part)
         await _check_whole(reader, intake)
@@ -155,7 +168,7 @@ async def _metadata(intake: Intake, http_request: Request, parameters: dict[str,
     reader = RelatedReader(parameters.get("boundary", ""), intake.parts.spool)
     received: list[Part] = []
     try:
-        async for data in _chunks(http_request, intake.parts.settings.body_bytes_max):
+        async for data in _chunks(http_request, intake.parts.settings):
             received += await run_in_threadpool(reader.feed, data)
         await _check_whole(reader, intake)
         rows, bulk = await run_in_threadpool(store_metadata.read, received, intake.parts.settings.json_bytes_max)
@@ -183,17 +196,18 @@ async def _check_whole(reader: RelatedReader, intake: Intake) -> None:
     )
 
 
-async def _chunks(http_request: Request, bytes_max: int) -> AsyncIterator[bytes]:
+async def _chunks(http_request: Request, settings: HttpSettings) -> AsyncIterator[bytes]:
     """The body in pieces worth a thread's time. Raises LimitReached past the bound."""
+    bytes_max, stall_s = settings.body_bytes_max, settings.stall_s
     held: list[bytes] = []
     held_bytes = total = 0
     body = http_request.stream()
     while True:
         try:
-            async with asyncio.timeout(STALL_S):
+            async with asyncio.timeout(stall_s):
                 data = await anext(body, None)
         except TimeoutError as error:
-            raise Invalid(f"No bytes came for {STALL_S} s in the middle of the body.", code="stalled") from error
+            raise Invalid(f"No bytes came for {stall_s} s in the middle of the body.", code="stalled") from error
         if data is None:
             break
         total += len(data)

@@ -42,6 +42,8 @@ class HttpSettings(_Table):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="TCP port; 0 takes a free one.")
     body_bytes_max: int = Field(64 << 30, ge=1 << 20, description="Largest request body (STOW-RS, upload).")
+    head_s: int = Field(30, ge=1, le=3600, description="Wait for the head of a request on an open connection.")
+    stall_s: int = Field(120, ge=1, le=3600, description="Wait for the next bytes within the body of a request.")
     json_bytes_max: int = Field(4 << 20, ge=1 << 10, description="Largest JSON body.")
     session_hours: int = Field(12, ge=1, le=72, description="Life of a web session without use.")
     secure_cookies: bool = Field(False, description="Mark cookies Secure; set it wherever the platform is reached by HTTPS.")

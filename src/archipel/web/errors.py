@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import structlog
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
@@ -15,6 +16,8 @@ from starlette.types import Message
 
 from archipel.kit.database import DBAPIError, IntegrityError
 from archipel.kit.errors import ArchipelError, Conflict, Invalid, Unavailable
+
+log = structlog.get_logger(__name__)
 
 STATUS_OF_KIND = {"invalid": 400, "not_found": 404, "not_allowed": 403, "conflict": 409, "limit_reached": 429, "unavailable": 503}
 STATUS_OF_LIMIT = {"too-large": 413, "range": 416, "out-of-space": 507, "busy": 503}
@@ -61,6 +64,10 @@ class DoorRoute(APIRoute):
                 answer = await inner(_bounded(request))
             except ArchipelError as error:
                 answer = error_answer(request, error)
+                log.info(
+                    "web.refused", status=answer.status_code, code=error.code, detail=error.detail, path=request.url.path,
+                    http_request_id=_request_id(request),
+                )  # fmt: skip
             except RequestValidationError as error:
                 answer = error_answer(request, _validation(error))
             except HTTPException as error:
@@ -99,7 +106,7 @@ def status_of(error: ArchipelError) -> int:
         return STATUS_OF_LIMIT.get(error.code, STATUS_OF_KIND["limit_reached"])
     if error.code == "wrong-credentials":
         return 401
-    return STATUS_OF_KIND.get(error.kind, 500)
+    return 408 if error.code == "stalled" else STATUS_OF_KIND.get(error.kind, 500)
 
 
 def error_answer(request: Request, error: ArchipelError) -> JSONResponse:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 
 from archipel import archive
 from archipel.archive import Fate, Outcome, Refusal, Source
@@ -22,6 +23,7 @@ from archipel.web.multipart import Form, FormFile
 from archipel.web.parts import Call, needs
 from archipel.web.words import or_none
 
+log = structlog.get_logger(__name__)
 router = APIRouter(route_class=DoorRoute, tags=["exams"])
 Sender = Annotated[Call, needs("exam.store")]
 IN_FLIGHT_MAX = 32
@@ -83,7 +85,7 @@ async def upload(call: Sender) -> UploadAnswer:
     form = Form(request.headers.get("content-type", ""), call.parts.spool)
     intake = _Intake(call)
     try:
-        async for chunk in request.stream():
+        async for chunk in _chunks(request, call.parts.settings.http.stall_s):
             left_bytes -= len(chunk)
             if left_bytes < 0:
                 raise _too_large()
@@ -98,6 +100,20 @@ async def upload(call: Sender) -> UploadAnswer:
     if not intake.file_count:
         raise Invalid("The form holds no file.", code="no-file", field="file")
     return UploadAnswer(items=rows)
+
+
+async def _chunks(request: Request, stall_s: int) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises Invalid when it stops coming."""
+    body = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(stall_s):
+                chunk = await anext(body, None)
+        except TimeoutError as error:
+            raise Invalid(f"No bytes came for {stall_s} s in the middle of the upload.", code="stalled") from error
+        if chunk is None:
+            return
+        yield chunk
 
 
 def _too_large() -> LimitReached:
@@ -140,6 +156,12 @@ class _Intake:
     def finish(self) -> list[UploadRow]:
         """The rows, once everything that was submitted has its outcome."""
         self._settle(0)
+        for number, row in enumerate(self._rows, 1):
+            if row.fate == Fate.REFUSED.value:  # names of files stay out of the log: people name them after patients
+                log.warning(
+                    "upload.refused", door="web", upload_id=self._source.association_id, row=number, address=self._source.address,
+                    sop_instance_uid=row.sop_instance_uid, code=row.reason, reason=row.public,
+                )  # fmt: skip
         return self._rows
 
     def _found(self, file: FormFile, fields: dict[str, str]) -> Iterator[archive.Incoming | Refusal]:
