@@ -20,6 +20,8 @@ ISSUER = path_of("IssuerOfPatientID")
 ISSUER_UNIVERSAL = path_of("IssuerOfPatientIDQualifiersSequence.UniversalEntityID")
 BIRTH_DATE = path_of("PatientBirthDate")
 SEX = path_of("PatientSex")
+# Issuers that the platform makes up for Patient IDs without one: never shown, never matched, never believed when sent.
+MADE_UP_ISSUERS = ("site:", "study:")
 INSTANCE_NUMBER, FRAMES = path_of("InstanceNumber"), path_of("NumberOfFrames")
 
 # Marks the search form of a name among the values of the index: "00081050~".

@@ -30,14 +30,18 @@ def keep(tx: Tx, arrival: Arrival, place: Place, *, site_id: str, archived_study
     _add(tx, arrival, ConflictKind.DUPLICATE_INSTANCE, archived, site_id=site_id, study_uid=archived_study_uid, kept=kept)
 
 
-def flag(tx: Tx, arrival: Arrival, kind: ConflictKind, archived: dict[str, str], *, site_id: str) -> bool:
-    """Note doubt about whose exam this is; the instance itself is stored. False when a person has settled the same doubt before."""
+def flag(tx: Tx, arrival: Arrival, kind: ConflictKind, archived: dict[str, str], *, site_id: str, known_by: str = "") -> bool:
+    """Note doubt about whose exam this is; the instance itself is stored. False when a person has settled the same doubt before.
+
+    ``known_by`` is the site from which the archived traits come, when it may be another than the exam's.
+    """
     sender = {"site_id": arrival.source.site_id}
     traits = _identity(arrival.attributes("PATIENT"))
     for received, kept in rows_review.decided(tx, kind.value, arrival.study_uid):
         if kept == sender if kind is ConflictKind.OTHER_SITE else _identity(received) == traits:
             return False
-    _add(tx, arrival, kind, archived, site_id=site_id, study_uid=arrival.study_uid, kept=sender)
+    kept = sender | ({"known_by": known_by} if known_by else {})
+    _add(tx, arrival, kind, archived, site_id=site_id, study_uid=arrival.study_uid, kept=kept)
     return True
 
 

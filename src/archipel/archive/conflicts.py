@@ -63,7 +63,7 @@ class Conflict:
 
 def conflicts(tx: Tx, scope: Scope, *, state: str = "", study_uid: str = "", limit: int = 200, offset: int = 0) -> list[Conflict]:
     """The conflicts that the scope shows, newest first; ``state`` is ``open``, ``resolved`` or empty for both."""
-    return [_conflict(row) for row in rows_review.conflicts(tx, scope, state=state, study_uid=study_uid, limit=limit, offset=offset)]
+    return [_conflict(row, scope) for row in rows_review.conflicts(tx, scope, state=state, study_uid=study_uid, limit=limit, offset=offset)]
 
 
 def count_conflicts(tx: Tx, scope: Scope, *, state: str = "", study_uid: str = "") -> int:
@@ -73,7 +73,7 @@ def count_conflicts(tx: Tx, scope: Scope, *, state: str = "", study_uid: str = "
 
 def conflict_with_id(tx: Tx, scope: Scope, conflict_id: str) -> Conflict:
     """One conflict, or NotFound."""
-    return _conflict(_row(tx, scope, conflict_id))
+    return _conflict(_row(tx, scope, conflict_id), scope)
 
 
 def resolve(tx: Tx, actor: Actor, scope: Scope, conflict_id: str, action: str, comment: str = "") -> Conflict:
@@ -82,7 +82,7 @@ def resolve(tx: Tx, actor: Actor, scope: Scope, conflict_id: str, action: str, c
     ``reopen`` takes a decision back: contents that were exchanged are exchanged again, and the conflict is open as before.
     """
     row = _row(tx, scope, conflict_id, lock=True)
-    found = _conflict(row)
+    found = _conflict(row, scope)
     if found.state != "open" and action == REOPEN:
         return _reopen(tx, actor, scope, found, row)
     if found.state != "open":
@@ -134,13 +134,16 @@ def _row(tx: Tx, scope: Scope, conflict_id: str, *, lock: bool = False) -> Any:
     return found[0]
 
 
-def _conflict(row: Any) -> Conflict:
+def _conflict(row: Any, scope: Scope) -> Conflict:
+    """The entry as the scope may see it: how another site names a patient whose id it shares is not shown."""
     kind = ConflictKind(row.kind)
-    paths = sorted({*row.archived, *row.received}) if kind is ConflictKind.DUPLICATE_INSTANCE else sorted(row.archived)
-    pairs = ((path, row.archived.get(path, ""), row.received.get(path, "")) for path in paths)
+    known_by = row.kept.get("known_by")
+    archived = row.archived if known_by is None or scope.covers(known_by) else {}
+    paths = sorted({*archived, *row.received}) if kind is ConflictKind.DUPLICATE_INSTANCE else sorted(archived)
+    pairs = ((path, archived.get(path, ""), row.received.get(path, "")) for path in paths)
     differences = tuple(Difference(path, keyword_of(path), old, new) for path, old, new in pairs if old != new)
     return Conflict(
-        row.id, kind, row.state, row.study_uid, row.sop_instance_uid, row.site_id, row.source_ae, row.found_at, row.archived, row.received,
+        row.id, kind, row.state, row.study_uid, row.sop_instance_uid, row.site_id, row.source_ae, row.found_at, archived, row.received,
         differences, _actions(row, kind) if row.state == "open" else (REOPEN,), row.action, row.comment, row.resolved_by, row.resolved_at,
     )  # fmt: skip
 

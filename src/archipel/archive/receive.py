@@ -16,6 +16,7 @@ from archipel.archive.arrival import (
     BIRTH_DATE,
     ISSUER,
     ISSUER_UNIVERSAL,
+    MADE_UP_ISSUERS,
     PATIENT_ID,
     PATIENT_NAME,
     SEX,
@@ -131,12 +132,17 @@ def _decide(tx: Tx, one: Placed, known: _Known) -> Outcome:
 
 
 def patient_key(arrival: Arrival, issuers: dict[str, str]) -> tuple[str, str]:
-    """(Patient ID, issuer). Without an issuer the sending site is the issuer; without an id the study stands alone."""
+    """(Patient ID, issuer). Without an issuer the sending site is the issuer; without an id the study stands alone.
+
+    An issuer of the form that we make up ourselves would name another site's bare Patient IDs: it counts as none.
+    """
     patient_id = arrival.first(PATIENT_ID)
     if not patient_id:
         return "", f"study:{arrival.study_uid}"
     issuer = arrival.first(ISSUER_UNIVERSAL) or arrival.first(ISSUER)
-    return patient_id, issuer or issuers[arrival.source.site_id]
+    if not issuer or issuer.startswith(MADE_UP_ISSUERS):
+        issuer = issuers[arrival.source.site_id]
+    return patient_id, issuer
 
 
 def _ensure_patient(tx: Tx, arrival: Arrival, known: _Known) -> Any:
@@ -236,7 +242,10 @@ def _flag(tx: Tx, arrival: Arrival, study_row: Any, known: _Known) -> tuple[str,
     flags = set(_flags(study_row))
     found = list(_doubts(arrival, study_row, known))
     for flag, archived in found:
-        if flag.value not in flags and aside.flag(tx, arrival, ConflictKind(flag.value), archived, site_id=study_row.site_id):
+        if flag.value in flags:
+            continue
+        known_by = rows.first_site(tx, study_row.patient_key, seen_from=study_row.site_id) if flag is Flag.PATIENT_ATTRIBUTES else ""
+        if aside.flag(tx, arrival, ConflictKind(flag.value), archived, site_id=study_row.site_id, known_by=known_by):
             flags.add(flag.value)
     if found and flags != set(_flags(study_row)):
         rows.change_study(tx, arrival.study_uid, flags=" ".join(sorted(flags)))

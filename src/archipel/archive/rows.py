@@ -188,6 +188,14 @@ def patients_by_id(tx: Tx, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, s
     return {key: row for row in tx.execute(statement) if (key := (row.patient_id, row.issuer)) in wanted}
 
 
+def first_site(tx: Tx, patient_key: str, *, seen_from: str) -> str:
+    """The site whose exam made a patient known: its attributes are the patient's. Of two at one instant not the one that asks."""
+    s = study.c
+    ordered = (s.received_first_at, (s.site_id == seen_from).cast(Integer), s.study_uid)
+    statement = select(s.site_id).where(s.patient_key == patient_key).order_by(*ordered).limit(1)
+    return str(tx.execute(statement).scalar() or "")
+
+
 def studies_by_uid(tx: Tx, uids: Iterable[str], *, lock: bool = False) -> dict[str, Any]:
     """Studies by UID; ``lock`` keeps them for this transaction, in one order, so that two writers cannot deadlock."""
     found: dict[str, Any] = {}

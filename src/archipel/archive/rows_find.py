@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, cast, exists, false, func, literal, or_, select, true
 
-from archipel.archive.arrival import BIRTH_DATE, FOLDED, ISSUER, ISSUER_UNIVERSAL, PATIENT_ID, PATIENT_NAME, SEX
+from archipel.archive.arrival import BIRTH_DATE, FOLDED, ISSUER, ISSUER_UNIVERSAL, MADE_UP_ISSUERS, PATIENT_ID, PATIENT_NAME, SEX
 from archipel.archive.model import Level, Query
-from archipel.archive.rows import instance, patient, series, study, words
+from archipel.archive.rows import instance, series, study, words
 from archipel.dicom import index, text
 from archipel.dicom.index import BY_PATH, path_of
 from archipel.kit.database import Tx
@@ -35,8 +35,6 @@ PLAIN: dict[str, ColumnElement[Any]] = {
 NUMBERS: dict[str, ColumnElement[Any]] = {path_of("SeriesNumber"): series.c.number, path_of("InstanceNumber"): instance.c.number}
 DESCRIPTION = path_of("StudyDescription")
 ATTRIBUTES = {"PATIENT": study.c.attributes, "STUDY": study.c.attributes, "SERIES": series.c.attributes, "IMAGE": instance.c.attributes}
-# Issuers that we made up for Patient IDs without one: never shown, never matched.
-MADE_UP = ("site:", "study:")
 # Read values of these VRs as instants: how to read a key, and what completes a stored value that leaves parts out.
 INSTANTS = {
     "DA": (text.date_range, "00000101", "."),
@@ -161,7 +159,7 @@ def _shown(table: Any, query: Query) -> list[ColumnElement[bool]]:
 def _issuer(value: str) -> ColumnElement[bool]:
     """The issuer as it is shown: the one received, or the one that the site gives to Patient IDs without any."""
     universal, column = func.coalesce(study.c.attributes[ISSUER_UNIVERSAL].as_string(), ""), study.c.issuer
-    given = and_(_single(column, value, "LO"), universal == "", *(column.not_like(f"{prefix}%") for prefix in MADE_UP))
+    given = and_(_single(column, value, "LO"), universal == "", *(column.not_like(f"{prefix}%") for prefix in MADE_UP_ISSUERS))
     return or_(_indexed(study.c.attributes[ISSUER].as_string(), value), given)
 
 
@@ -252,10 +250,11 @@ def _word(word: str) -> ColumnElement[bool]:
 
 
 def _patients(conditions: list[ColumnElement[bool]]) -> Select[Any]:
+    """Patients as one of the exams found names them: another site may name a shared Patient ID otherwise, and that is not shown."""
     s = study.c
     counted = (
         select(
-            s.patient_key,
+            func.min(s.study_uid).label("study_uid"),
             func.count().label("studies"),
             func.sum(s.series_count).label("series"),
             func.sum(s.instance_count).label("instances"),
@@ -264,9 +263,8 @@ def _patients(conditions: list[ColumnElement[bool]]) -> Select[Any]:
         .group_by(s.patient_key)
         .subquery()
     )
-    p = patient.c
-    columns = (p.patient_id, p.issuer, p.attributes, counted.c.studies, counted.c.series, counted.c.instances)
-    return select(*columns).join(counted, counted.c.patient_key == p.id).order_by(p.name_folded, p.patient_id, p.issuer)
+    columns = (s.patient_id, s.issuer, s.attributes, counted.c.studies, counted.c.series, counted.c.instances)
+    return select(*columns).join(counted, counted.c.study_uid == s.study_uid).order_by(s.name_folded, s.patient_id, s.issuer)
 
 
 def _levels(query: Query, conditions: list[ColumnElement[bool]]) -> Select[Any]:
@@ -291,7 +289,8 @@ def _labelled(table: Any) -> list[Any]:
 
 
 def _read_patient(row: Any) -> dict[str, Any]:
-    attributes = {**row.attributes, PATIENT_ID: row.patient_id}
+    own = {path: value for path, value in row.attributes.items() if path in BY_PATH and BY_PATH[path].level == "PATIENT"}
+    attributes = {**own, PATIENT_ID: row.patient_id}
     return {
         "attributes": attributes | _given_issuer(row),
         "patient_studies": row.studies,
@@ -303,7 +302,7 @@ def _read_patient(row: Any) -> dict[str, Any]:
 def _given_issuer(row: Any) -> dict[str, str]:
     """The issuer that the site gives to a Patient ID that came without one."""
     received = row.attributes.get(ISSUER) or row.attributes.get(ISSUER_UNIVERSAL)
-    return {} if received or row.issuer.startswith(MADE_UP) else {ISSUER: row.issuer}
+    return {} if received or row.issuer.startswith(MADE_UP_ISSUERS) else {ISSUER: row.issuer}
 
 
 def _read_study(row: Any) -> dict[str, Any]:
