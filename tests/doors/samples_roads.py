@@ -100,6 +100,19 @@ def batches(sent: Sequence[Sample]) -> Iterator[list[Sample]]:
         yield batch
 
 
+def by_getscu(dcmtk: Dcmtk, platform: Platform, study_uids: Sequence[str], folder: Path) -> dict[str, bytes]:
+    """DCMTK's getscu, which proposes the uncompressed syntaxes alone; the files that it writes, by SOP instance UID."""
+    folder.mkdir()
+    for start in range(0, len(study_uids), 40):
+        key = "StudyInstanceUID=" + "\\".join(study_uids[start : start + 40])
+        dcmtk.run(
+            "getscu", "-S", "-aet", AET, "-aec", platform.aet, "+B", "-od", folder, "-k", "QueryRetrieveLevel=STUDY", "-k", key,
+            "127.0.0.1", platform.dicom_port, seconds=120,
+        )  # fmt: skip
+    files = [path.read_bytes() for path in folder.iterdir()]
+    return {str(split(data)[0].MediaStorageSOPInstanceUID): data for data in files}
+
+
 def by_storescu(dcmtk: Dcmtk, sent: Sequence[Sample], port: int, called: str) -> None:
     """DCMTK's storescu, a run for each transfer syntax that it has; what it cannot read or send it leaves out."""
     for syntax, option in STORESCU_OPTIONS.items():
