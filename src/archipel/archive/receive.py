@@ -59,6 +59,7 @@ class _Known:
     patients: dict[tuple[str, str], Any]
     issuers: dict[str, str]
     new_instances: list[dict[str, Any]] = field(default_factory=list)
+    inserted_count: int = 0
 
 
 def receive(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) -> list[Outcome]:
@@ -101,7 +102,7 @@ def _receive_together(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) 
     )
     outcomes = [_decide(tx, one, known) for one in group]
     if known.new_instances:
-        rows.insert_instances(tx, known.new_instances)
+        _insert_new(tx, known)
         _sum_up(tx, known.new_instances, arrivals)
     return outcomes
 
@@ -116,6 +117,8 @@ def _decide(tx: Tx, one: Placed, known: _Known) -> Outcome:
         if one.place is None:  # this content is kept aside already
             return arrival.outcome(Fate.KEPT_ASIDE)
         study = _value(existing, "study_uid")
+        if isinstance(existing, dict):  # it came in this very group: the conflict shows it as archived
+            _insert_new(tx, known)
         if study not in known.studies:  # the UID is that of an instance of another study
             known.studies |= rows.studies_by_uid(tx, [study])
         site_id = known.studies[study].site_id
@@ -129,6 +132,13 @@ def _decide(tx: Tx, one: Placed, known: _Known) -> Outcome:
     known.new_instances.append(row)
     known.instances[arrival.sop_instance_uid] = row
     return arrival.outcome(Fate.STORED, flags=_flag(tx, arrival, study_row, known))
+
+
+def _insert_new(tx: Tx, known: _Known) -> None:
+    rest = known.new_instances[known.inserted_count :]
+    if rest:
+        rows.insert_instances(tx, rest)
+        known.inserted_count += len(rest)
 
 
 def patient_key(arrival: Arrival, issuers: dict[str, str]) -> tuple[str, str]:
