@@ -196,6 +196,45 @@ def test_an_end_mark_within_a_defined_length_is_passed_over() -> None:
     assert [one.ReferencedSOPClassUID for one in made.ReferencedImageSequence] == ["1.2.3"]
 
 
+@pytest.mark.parametrize("to", [uids.EXPLICIT_LITTLE, uids.IMPLICIT_LITTLE, uids.EXPLICIT_BIG, uids.RLE])
+@pytest.mark.parametrize("defined", [True, False])
+def test_an_icon_is_decoded_with_its_object(to: str, defined: bool) -> None:
+    """Pixels within an item are compressed as those of the object; native ones are right in any syntax (PS3.5 A.4)."""
+    data, syntax = load("JPEGBaseline_1s_1f_u_08_08.dcm")
+    ds = dataset(data, syntax)
+    icon = pydicom.Dataset()
+    for keyword in (
+        "SamplesPerPixel",
+        "PhotometricInterpretation",
+        "Rows",
+        "Columns",
+        "BitsAllocated",
+        "BitsStored",
+        "HighBit",
+        "PixelRepresentation",
+    ):
+        setattr(icon, keyword, ds[keyword].value)
+    icon.add_new(0x7FE00010, "OB", ds.PixelData)
+    icon["PixelData"].is_undefined_length = True
+    icon.PatientComments = "behind it stands more"
+    icon.is_undefined_length_sequence_item = not defined
+    ds.IconImageSequence = [icon]
+    ds["IconImageSequence"].is_undefined_length = not defined
+    out = io.BytesIO()
+    pydicom.dcmwrite(out, ds, enforce_file_format=True)
+    wanted = ds.pixel_array
+    data = out.getvalue()[part10.split(io.BytesIO(out.getvalue())).dataset_offset :]
+    back = dataset(converted(data, syntax, to), to)
+    (made,) = back.IconImageSequence
+    assert not made["PixelData"].is_undefined_length
+    samples = np.frombuffer(made.PixelData, np.uint8)[: wanted.size].reshape(wanted.shape)
+    if to == uids.EXPLICIT_BIG and made["PixelData"].VR == "OW":
+        samples = np.frombuffer(made.PixelData, np.uint8).reshape(-1, 2)[:, ::-1].reshape(-1)[: wanted.size].reshape(wanted.shape)
+    assert int(np.abs(samples.astype(int) - wanted).max()) <= 1  # two decoders of lossy JPEG
+    assert made.PatientComments == "behind it stands more"
+    assert np.array_equal(back.pixel_array.astype(int), samples)
+
+
 def test_native_forms_there_and_back_are_identical() -> None:
     for name in "CT_small.dcm", "SC_rgb_small_odd.dcm", "test-SR.dcm", "waveform_ecg.dcm", "emri_small.dcm":
         data, stored = load(name)

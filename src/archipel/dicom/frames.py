@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from struct import Struct
 from typing import Any, BinaryIO
@@ -56,8 +56,8 @@ class PixelInfo:
         return replace(self, **changes)
 
 
-_FIELDS = {0x00280002: "samples", 0x00280004: "photometric", 0x00280006: "planar", 0x00280008: "frames", 0x00280010: "rows",
-           0x00280011: "columns", 0x00280100: "bits_allocated", 0x00280101: "bits_stored", 0x00280103: "signed"}  # fmt: skip
+FIELDS = {0x00280002: "samples", 0x00280004: "photometric", 0x00280006: "planar", 0x00280008: "frames", 0x00280010: "rows",
+          0x00280011: "columns", 0x00280100: "bits_allocated", 0x00280101: "bits_stored", 0x00280103: "signed"}  # fmt: skip
 _EXTENDED_OFFSETS = 0x7FE00001
 
 
@@ -96,7 +96,7 @@ def read_pixel_data(source: BinaryIO, transfer_syntax_uid: str) -> PixelData:
     place: dict[str, Any] = {}
     offsets = b""
     try:
-        for kind, tag, vr, offset, length in walk.tokens(window, explicit, big, dict.fromkeys([*_FIELDS, _EXTENDED_OFFSETS])):
+        for kind, tag, vr, offset, length in walk.tokens(window, explicit, big, dict.fromkeys([*FIELDS, _EXTENDED_OFFSETS])):
             if kind == walk.PIXELS:
                 long_form = window.read(offset - 8, 2) in (b"OB", b"OW", b"OF", b"OD", b"UN") and window.read(offset - 6, 2) == b"\0\0"
                 place = {"tag": tag, "vr": vr, "element_offset": offset - (12 if explicit and long_form else 8), "value_offset": offset,
@@ -104,10 +104,15 @@ def read_pixel_data(source: BinaryIO, transfer_syntax_uid: str) -> PixelData:
             elif kind == walk.ELEMENT and tag == _EXTENDED_OFFSETS:
                 offsets = window.read(offset, min(length, 8 * FRAMES_MAX))
             elif kind == walk.ELEMENT and length:
-                found[_FIELDS[tag]] = _field(tag, window.read(offset, min(length, 64)), big)
+                found[FIELDS[tag]] = _field(tag, window.read(offset, min(length, 64)), big)
     except (walk.Odd, walk.TooDeep, walk.TooMany) as error:
         raise Invalid("The object's pixel attributes cannot be read", code="unreadable", detail=repr(error)) from error
     return PixelData(_checked(found, place.get("tag", 0)), transfer_syntax_uid, extended_offsets=offsets, **place)
+
+
+def info_of(attributes: Mapping[int, bytes]) -> PixelInfo:
+    """The attributes of an image within an item, from its little-endian values by tag. Raises Invalid as above."""
+    return _checked({FIELDS[tag]: _field(tag, raw, big=False) for tag, raw in attributes.items() if raw}, 0)
 
 
 def _field(tag: int, raw: bytes, big: bool) -> Any:

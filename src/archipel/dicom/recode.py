@@ -38,16 +38,17 @@ class Form:
         return self.head(tag, vr, len(value)) + (values.swapped(value, _ITEM_BYTES.get(vr, 1)) if self.big else value)
 
 
-def header(window: walk.Window, was: Form, will: Form, changes: Changes) -> Iterator[bytes]:
+def header(window: walk.Window, was: Form, will: Form, changes: Changes, inner: Mapping[int, Changes] | None = None) -> Iterator[bytes]:
     """The dataset of the window up to its pixel data in the new form, with changes to its first level.
 
-    In the same form every byte that is not changed is kept. Raises Invalid: unreadable.
+    ``inner`` replaces elements within items, by the offset at which an item starts. In the same form, and without ``inner``, every
+    byte that is not changed is kept. Raises Invalid: unreadable.
     """
     try:
-        if (was.explicit, was.big) == (will.explicit, will.big):
+        if (was.explicit, was.big) == (will.explicit, will.big) and not inner:
             yield from _copied(window, was, changes)
         else:
-            yield from _rewritten(window, was, will, changes)
+            yield from _rewritten(window, was, will, changes, inner or {})
     except (walk.Odd, walk.TooDeep, walk.TooMany) as error:
         raise Invalid("The object cannot be rewritten: its header is broken", code="unreadable", detail=repr(error)) from error
 
@@ -96,9 +97,12 @@ def _slices(window: walk.Window, start: int, end: int) -> Iterator[bytes]:
         start += size
 
 
-def _rewritten(window: walk.Window, was: Form, will: Form, changes: Changes) -> Iterator[bytes]:  # noqa: C901 - one case a token
+def _rewritten(  # noqa: C901 - one case a token
+    window: walk.Window, was: Form, will: Form, changes: Changes, inner: Mapping[int, Changes]
+) -> Iterator[bytes]:
     todo = dict(sorted(changes.items()))
     depth = 0
+    items: list[Changes] = []
     swap = was.big != will.big
     signed = False
     for kind, tag, vr, offset, length in walk.tokens(window, was.explicit, was.big):
@@ -107,7 +111,9 @@ def _rewritten(window: walk.Window, was: Form, will: Form, changes: Changes) -> 
                 yield from _new(will, change, todo.pop(change))
         if kind == walk.PIXELS:
             break
-        if kind == walk.ELEMENT:
+        if items and kind in _STARTS and tag in items[-1]:
+            yield from _new(will, tag, items[-1][tag])
+        elif kind == walk.ELEMENT:
             if depth == 0 and tag in todo:
                 yield from _new(will, tag, todo.pop(tag))
                 continue
@@ -124,9 +130,13 @@ def _rewritten(window: walk.Window, was: Form, will: Form, changes: Changes) -> 
             yield from _slices(window, offset, offset + length)
         elif kind in (walk.SEQUENCE, walk.ITEM):
             depth += 1
+            if kind == walk.ITEM:
+                items.append(inner.get(offset, {}))
             yield will.head(tag, "SQ", walk.UNDEFINED) if kind == walk.SEQUENCE else will.head(0xFFFEE000, "", walk.UNDEFINED)
         else:
             depth -= 1
+            if kind == walk.ITEM_END:
+                items.pop()
             yield will.head(0xFFFEE0DD if kind == walk.SEQUENCE_END else 0xFFFEE00D, "", 0)
     for change in list(todo):
         yield from _new(will, change, todo.pop(change))

@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from struct import Struct
 from typing import BinaryIO
 
 import numpy as np
 
-from archipel.dicom import codecs, frames, recode, uids, values, walk
+from archipel.dicom import codecs, frames, icons, recode, uids, values, walk
 from archipel.dicom.frames import PixelData, PixelInfo
 from archipel.dicom.header import inflated, looks_explicit
 from archipel.kit.errors import Invalid
@@ -97,12 +97,13 @@ def _parts(source: BinaryIO, from_: str, to: str, quality: int) -> Iterator[byte
     )
     will = _form(to)
     pixels = _pixels(source, window, from_)
+    inner = icons.native_icons(window, was, from_) if uids.is_encapsulated(from_) else {}
     if pixels is None:
-        yield from recode.header(window, was, will, {})
+        yield from recode.header(window, was, will, {}, inner)
     elif not uids.is_encapsulated(from_) and not uids.is_encapsulated(to):
         yield from _native_to_native(window, pixels, was, will)
     else:
-        yield from _by_frame(window, pixels, was, will, to, quality)
+        yield from _by_frame(window, pixels, (was, will), inner, to, quality)
 
 
 def _pixels(source: BinaryIO, window: walk.Window, syntax: str) -> PixelData | None:
@@ -153,18 +154,25 @@ def _trailing(window: walk.Window, offset: int, was: recode.Form, will: recode.F
     yield from parts
 
 
-def _by_frame(window: walk.Window, pixels: PixelData, was: recode.Form, will: recode.Form, to: str, quality: int) -> Iterator[bytes]:
+def _by_frame(
+    window: walk.Window,
+    pixels: PixelData,
+    forms: tuple[recode.Form, recode.Form],
+    inner: Mapping[int, recode.Changes],
+    to: str,
+    quality: int,
+) -> Iterator[bytes]:
     """Decode each frame and write it in the new syntax; the header says what the pixels have become."""
-    info = pixels.info
+    info, (was, will) = pixels.info, forms
     supplier = frame_supplier(window, pixels)
     first, now = supplier(0)
     if not uids.is_encapsulated(to):
-        yield from recode.header(window, was, will, _changes(info, now, pixels, to))
+        yield from recode.header(window, was, will, _changes(info, now, pixels, to), inner)
         yield from _native_frames(supplier, first, now, will)
         return
     code, then = codecs.encode(first, now, to, quality)
     count = info.frames
-    yield from recode.header(window, was, will, _changes(info, then, pixels, to, ratio=info.frame_bytes / max(1, len(code))))
+    yield from recode.header(window, was, will, _changes(info, then, pixels, to, ratio=info.frame_bytes / max(1, len(code))), inner)
     with tempfile.SpooledTemporaryFile(max_size=64 << 20) as body:
         sizes = []
         for number in range(count):
