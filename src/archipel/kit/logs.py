@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 import structlog
 
@@ -14,17 +15,33 @@ def configure_logs(*, as_json: bool = False, level: str = "INFO") -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
     )
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
+        processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(stream=sys.stderr, level=max(number, logging.WARNING), format="%(levelname)s %(name)s %(message)s")
+    others = logging.StreamHandler(sys.stderr)  # what libraries say, in the same form; called again it replaces the one before
+    others.name = "archipel"
+    own_keys = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    others.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[own_keys, renderer], foreign_pre_chain=[*shared, _library]))
+    root = logging.getLogger()
+    for before in [handler for handler in root.handlers if handler.name == others.name]:
+        root.removeHandler(before)
+    root.addHandler(others)
+    root.setLevel(max(number, logging.WARNING))
     logging.getLogger("pydicom").setLevel(logging.ERROR)  # its warnings quote values of datasets
+
+
+def _library(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The name of the library's logger, under ``logger``."""
+    record: logging.LogRecord | None = event.get("_record")
+    if record is not None:
+        event["logger"] = record.name
+    return event
