@@ -165,14 +165,16 @@ def _failure(error: DBAPIError) -> ArchipelError:
 
 
 def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
+    """The pool. Errors leave without the values of their statement: they name people, and errors are logged."""
     if not url.startswith("sqlite"):
         return create_engine(
             url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, isolation_level="READ COMMITTED",
-            connect_args={"connect_timeout": CONNECT_S},
+            connect_args={"connect_timeout": CONNECT_S}, hide_parameters=True,
         )  # fmt: skip
     engine = create_engine(
-        url, pool_size=pool_size, max_overflow=pool_size, connect_args={"timeout": busy_timeout_s, "check_same_thread": False}
-    )
+        url, pool_size=pool_size, max_overflow=pool_size, connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
+        hide_parameters=True,
+    )  # fmt: skip
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
