@@ -12,7 +12,7 @@ from archipel.dicom import jsonmodel, uids
 from archipel.dicom.index import path_of
 from archipel.dicomweb import frames, related
 from archipel.dicomweb.accept import NotAcceptable, Wish, wishes
-from archipel.dicomweb.media import OCTETS
+from archipel.dicomweb.media import OCTETS, safe
 from archipel.dicomweb.parts import Parts, find_instances, request_id, root_url
 from archipel.dicomweb.ranges import asked_range, matches, range_headers
 from archipel.dicomweb.stored import StoredDataset, dataset_chunks
@@ -36,7 +36,7 @@ def retrieve(parts: Parts, http_request: Request, uids_of: tuple[str, str, str],
     value = _value(parts, ref, path)
     size = len(value) if isinstance(value, bytes) else value[1]
     etag = f'"{ref.digest[:32]}-{path}"'
-    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
+    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache", **safe(media)}
     if matches(http_request, etag):
         return Response(status_code=304, headers=headers)
     found = asked_range(http_request, size, etag)

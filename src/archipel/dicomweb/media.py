@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archipel.dicom import uids
+from archipel.dicom.render import IMAGE_TYPES
 
 OCTETS = "application/octet-stream"
 # Media type -> transfer syntaxes, the default first.
@@ -94,3 +95,12 @@ def _predictor(data: bytes) -> int:
         return 0
     predictor = at + 5 + 2 * data[at + 4]
     return data[predictor] if predictor < len(data) else 0
+
+
+# What comes from inside an instance is shown without scripts and without our origin.
+_SANDBOX = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox", "X-Content-Type-Options": "nosniff"}
+
+
+def safe(media: str) -> dict[str, str]:
+    """Headers that keep what comes from inside an instance from acting in our origin."""
+    return {"X-Content-Type-Options": "nosniff"} if media in IMAGE_TYPES or media == "application/pdf" else _SANDBOX

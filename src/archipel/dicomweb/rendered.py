@@ -18,7 +18,7 @@ from archipel.dicomweb import frames, related
 from archipel.dicomweb.accept import NotAcceptable, Wish, wishes
 from archipel.dicomweb.bulk import document_type
 from archipel.dicomweb.decode import render
-from archipel.dicomweb.media import media_of
+from archipel.dicomweb.media import media_of, safe
 from archipel.dicomweb.negotiate import FrameForm
 from archipel.dicomweb.parts import Parts, find_instances, request_id, resource_url, root_url
 from archipel.dicomweb.ranges import matches
@@ -31,8 +31,6 @@ INSTANCES_MAX = 1000
 _SR_PREFIX = "1.2.840.10008.5.1.4.1.1.88."
 _FUNCTIONS = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "linear_exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
 _IGNORED = ("annotation", "iccprofile", "presentationUID", "presentationSeriesUID")
-# What comes from inside an instance is shown without scripts and without our origin.
-_SANDBOX = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox", "X-Content-Type-Options": "nosniff"}
 
 
 @dataclass(frozen=True)
@@ -176,8 +174,3 @@ def _bad(name: str, form: str) -> Invalid:
 def _warnings(http_request: Request) -> dict[str, str]:
     ignored = [name for name in _IGNORED if name in http_request.query_params]
     return {"Warning": f'299 archipel "Not applied: {", ".join(ignored)}"'} if ignored else {}
-
-
-def safe(media: str) -> dict[str, str]:
-    """Headers that keep what comes from inside an instance from acting in our origin."""
-    return {"X-Content-Type-Options": "nosniff"} if media in IMAGE_TYPES or media == "application/pdf" else _SANDBOX

@@ -14,6 +14,7 @@ from archipel.dicom.render import RenderRequest, Viewport
 from archipel.dicom.voi import Window
 from archipel.dicomweb import frames, instances, negotiate, rendered
 from archipel.dicomweb.accept import ANY, NotAcceptable, Wish, media_type
+from archipel.dicomweb.media import safe
 from archipel.dicomweb.negotiate import FrameForm
 from archipel.dicomweb.parts import Parts, find_instances, request_id
 from archipel.kit.errors import Invalid
@@ -72,7 +73,7 @@ def _picture(parts: Parts, http_request: Request, ref: archive.InstanceRef, rend
     parts.trail.viewed(signin.actor_of(http_request), ref, request_id(http_request), "rendered")
     number = rendering.frame_number or rendered.middle(parts, ref)
     media, data = rendered.picture(parts, ref, replace(rendering, frame_number=number))
-    return Response(data, headers={"Content-Type": media, "Cache-Control": "private, no-cache", **rendered.safe(media)})
+    return Response(data, headers={"Content-Type": media, "Cache-Control": "private, no-cache", **safe(media)})
 
 
 def _rendering(asked: QueryParams) -> RenderRequest:
