@@ -229,11 +229,16 @@ class DimseDoor:
 
     async def _run(self, assoc: Association) -> None:
         log.info("dimse.association", association_id=assoc.id, calling_ae=assoc.calling_ae, address=assoc.address)
-        ended = "lost"
+        ended, loop = "lost", asyncio.get_running_loop()
         try:
             await assoc.wire.write(pdu.encode(assoc.accept), self._settings.stall_s)
+            checked_at = loop.time()
             while True:
-                await self._message(assoc, *await assoc.receive())
+                context, command = await assoc.receive()
+                if loop.time() - checked_at >= self._settings.device_check_s:
+                    await self._check_device(assoc)
+                    checked_at = loop.time()
+                await self._message(assoc, context, command)
         except Released:
             ended = "released"
             with contextlib.suppress(PeerGone):
@@ -243,6 +248,16 @@ class DimseDoor:
         finally:
             self._leave(assoc)
             await self._record(assoc, ended)
+
+    async def _check_device(self, assoc: Association) -> None:
+        """End the association of a device that was switched off, removed or moved to another site meanwhile."""
+        try:
+            device = await self._device(assoc.calling_ae, assoc.wire)
+        except ArchipelError as error:  # the database is away: what needs it says so
+            log.warning("dimse.no_directory", calling_ae=assoc.calling_ae, reason=str(error))
+            return
+        if device is None or device.site_id != assoc.device.site_id:
+            raise pdu.PduError(f"{assoc.calling_ae} has no right to this association any more", abort_reason=0)
 
     def _leave(self, assoc: Association) -> None:
         if self._open.pop(assoc.id, None) is not None:

@@ -9,13 +9,14 @@ from typing import Any
 
 import structlog
 
-from archipel import sharing
+from archipel import directory, sharing
 from archipel.archive import InstanceRef
 from archipel.dicom import pdu, scu, sop_classes, status
 from archipel.dicom.message import Command
 from archipel.dimse.association import Association
 from archipel.dimse.parts import Parts
 from archipel.dimse.suboperations import NO_COMMON_SYNTAX, Progress, choose_syntax, dataset_in, record
+from archipel.kit.database import Tx
 from archipel.kit.errors import ArchipelError, NotFound, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -25,14 +26,16 @@ _CONNECTIONS_MAX = 3  # a destination that breaks off is called again this often
 
 
 def destination(parts: Parts, ae_title: str) -> Any:
-    """The active device of that title, or None; blocks."""
-    if not ae_title:
-        return None
+    """The active device of that title at an active site, or None; blocks."""
+
+    def look(tx: Tx) -> Any:
+        device = parts.device_named(tx, ae_title)
+        return device if device.active and directory.site_named(tx, device.site_id).active else None
+
     try:
-        device = parts.read(lambda tx: parts.device_named(tx, ae_title))
+        return parts.read(look) if ae_title else None
     except NotFound:
         return None
-    return device if device is not None and device.active else None
 
 
 def check_may_leave(parts: Parts, refs: Sequence[InstanceRef], device: Any) -> None:

@@ -16,6 +16,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "artim_s": (0.1, 300),
     "idle_s": (0.1, 86_400),
     "stall_s": (0.1, 3600),
+    "device_check_s": (0, 3600),
     "message_s": (1, 7 * 86_400),
     "identifier_bytes_max": (4096, 256 << 20),
     "find_rows_max": (1, 10_000_000),
@@ -44,6 +45,8 @@ class DimseSettings:
     idle_s: float = 600
     stall_s: float = 60
     """Time for one PDU to arrive whole, and for a peer to take what we send."""
+    device_check_s: float = 10
+    """How often an open association's device is looked up again."""
     message_s: float = 6 * 3600
     """Time for one whole message."""
     identifier_bytes_max: int = 16 << 20
