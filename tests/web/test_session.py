@@ -103,3 +103,15 @@ def test_secure_cookies_are_a_setting(tmp_path: Path) -> None:
         door.ready("radiologist")
         answer = door.client().post("/session", json={"login": "radiologist", "password": PASSWORD})
         assert all("secure" in line.lower() for line in answer.headers.get_list("set-cookie"))
+
+
+def test_a_new_password_ends_the_other_sessions_of_the_account(door: Door) -> None:
+    admin = door.browser("administrator")
+    made = admin.post("/accounts", json={"login": "midwife", "role": "technician", "site_id": "north"}).json()
+    one, other = (door.browser("midwife", made["one_time_password"]) for _ in range(2))
+    new = {"current": made["one_time_password"], "new": "a much longer secret"}
+    assert one.post("/session/password", json=new).status_code == 204
+    assert one.get("/exams").status_code == 200
+    ended = other.get("/exams")
+    assert ended.status_code == 401 and ended.json()["error"]["code"] == "session-ended"
+    assert admin.get("/exams").status_code == 200

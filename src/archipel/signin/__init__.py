@@ -17,9 +17,10 @@ from archipel.signin.sessions import (
     sign_in,
     sign_out,
     sign_out_everywhere,
+    sign_out_others,
 )
 
 __all__ = [
     "SESSION_COOKIE", "Session", "SignInMiddleware", "actor_for", "actor_of", "actor_of_session", "actor_of_token", "issue_token",
-    "sign_in", "sign_out", "sign_out_everywhere",
+    "sign_in", "sign_out", "sign_out_everywhere", "sign_out_others",
 ]  # fmt: skip

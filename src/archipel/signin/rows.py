@@ -64,6 +64,11 @@ def end_session(tx: Tx, digest: str) -> None:
     tx.execute(delete(session).where(session.c.digest == digest))
 
 
+def end_other_sessions(tx: Tx, account_id: str, digest: str) -> None:
+    """Remove the sessions of an account except one."""
+    tx.execute(delete(session).where(session.c.account_id == account_id, session.c.digest != digest))
+
+
 def end_all(tx: Tx, account_id: str) -> None:
     """Remove every session and token of an account."""
     for table in (session, token):

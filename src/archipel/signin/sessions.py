@@ -80,6 +80,14 @@ def sign_out(tx: Tx, secret: str) -> None:
     rows.end_session(tx, _digest(secret))
 
 
+def sign_out_others(tx: Tx, account_id: str, secret: str) -> None:
+    """Close the sessions of an account except the one that this cookie opened: its owner has changed the password.
+
+    Tokens stay: an operator gave them to scripts, and they end by themselves.
+    """
+    rows.end_other_sessions(tx, account_id, _digest(secret))
+
+
 def sign_out_everywhere(tx: Tx, account_id: str) -> None:
     """Close every session and token of an account: it was disabled, or its password was reset."""
     rows.end_all(tx, account_id)

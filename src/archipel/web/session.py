@@ -88,8 +88,14 @@ def change_preferences(body: Preferences, call: SignedIn) -> None:
 
 @router.post("/session/password", status_code=204, summary="Change the own password")
 def change_password(body: NewPassword, call: SignedIn) -> None:
-    """Replace the own password."""
-    call.database.transact(lambda tx: directory.change_password(tx, call.actor, call.actor.id, body.current, body.new))
+    """Replace the own password; the account's other sessions end."""
+
+    def act(tx: Tx) -> None:
+        directory.change_password(tx, call.actor, call.actor.id, body.current, body.new)
+        secret = call.request.scope["state"].get("session_secret", "")
+        signin.sign_out_others(tx, directory.account_named(tx, call.actor.id).id, secret)
+
+    call.database.transact(act)
 
 
 @router.delete("/session", status_code=204, summary="Sign out")
