@@ -87,10 +87,12 @@ class Platform:
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Platform:
-    """Wire the platform on its data folder and start its receiver."""
+    """Wire the platform on its data folder and start its receiver. Unavailable when the object store does not keep its contract."""
     clock = clock or SystemClock()
     database = open_database(settings, clock)
     blobs = open_objects(settings)
+    if not settings.blobs_url.startswith("file:"):  # files keep their contract, and a full disk must not keep readers out
+        blobs.probe()
     folder, lock = _claim_spool(settings.data / "spool")
     limits = settings.archive
     spool = Spool(
