@@ -21,6 +21,7 @@ EXAMPLES = [  # PS3.5 H.3.1, H.3.2, I.2, J.1, J.2, K.2 and others of the table C
     ("ISO_IR 100", b"Buc^J\xe9r\xf4me", "Buc^Jérôme"),
     ("ISO_IR 144", b"\xbb\xee\xda\xe1\xd5\xdc\xd1\xe3\xe0\xd3", "Люксембург"),
     ("ISO_IR 126", b"\xc4\xe9\xef\xed\xf5\xf3\xe9\xef\xf2", "Διονυσιος"),
+    ("ISO_IR 203", b"\xbcuvrard^Zo\xe9", "Œuvrard^Zoé"),
     ("ISO_IR 138", b"\xf9\xf8\xe5\xef^\xe3\xe1\xe5\xf8\xe4", "שרון^דבורה"),
 ]
 

@@ -245,6 +245,8 @@ def _word(word: str) -> ColumnElement[bool]:
     choices.append(_like(study.c.accession_number, f"{bare}*"))
     if folded:
         choices += [_like(study.c.name_folded, f"{folded}*"), _like(study.c.name_folded, f"* {folded}*")]
+        # the ideographic and phonetic groups, each between equal signs
+        choices += [_like(study.c.other_name_folded, f"*={folded}*"), _like(study.c.other_name_folded, f"* {folded}*")]
         choices.append(_like(study.c.description_folded, f"*{folded}*"))
     return or_(*choices)
 

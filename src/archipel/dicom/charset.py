@@ -13,6 +13,9 @@ UNICODE = "ISO_IR 192"
 _FRAGMENTS = re.compile(rb"^[^\x1b]+|\x1b[^\x1b]*")
 _DELIMITERS = re.compile(rb"[\\\r\n\f\t]")
 _PN_DELIMITERS = re.compile(rb"[\\^=\r\n\f\t]")
+#: Defined terms that pydicom 3.0 does not know: Latin alphabet No. 9 (PS3.3 Tables C.12-2 and C.12-3).
+_TERMS = {**tables.python_encoding, "ISO_IR 203": "iso8859_15", "ISO 2022 IR 203": "iso8859_15"}
+_ESCAPES = {**tables.CODES_TO_ENCODINGS, ESC + b"-b": "iso8859_15"}
 #: VRs whose text follows Specific Character Set (PS3.5 6.1.2.3).
 TEXT_VRS = frozenset({"SH", "LO", "ST", "LT", "UC", "UT", "PN"})
 #: VRs where a backslash is a character and not a separator (PS3.5 6.2).
@@ -28,7 +31,7 @@ def encodings(character_set: str) -> tuple[tuple[str, ...], str]:
     result, unknown = [], []
     for number, term in enumerate(terms):
         name = term or ("ISO_IR 6" if number == 0 else "")
-        found = tables.python_encoding.get(name) or _misspelt(name)
+        found = _TERMS.get(name) or _misspelt(name)
         if found is None:
             unknown.append(term)
         result.append(found or "latin_1")
@@ -40,7 +43,7 @@ def encodings(character_set: str) -> tuple[tuple[str, ...], str]:
 def _misspelt(name: str) -> str | None:
     """The spellings that modalities write for a defined term: ISO-IR 100, ISO IR 100, ISO_2022_IR_87."""
     plain = re.sub(r"[ _-]", "", name.upper())
-    for term, encoding in tables.python_encoding.items():
+    for term, encoding in _TERMS.items():
         if term and re.sub(r"[ _-]", "", term) == plain:
             return str(encoding)
     return {"UTF8": "UTF8", "ISOIR192UTF8": "UTF8"}.get(plain)
@@ -64,7 +67,7 @@ def _fragment(part: bytes, python: tuple[str, ...], delimiters: re.Pattern[bytes
     if not part.startswith(ESC):
         return part.decode(python[0])
     size = 4 if part[1:3] in (b"$(", b"$)") else 3
-    encoding = tables.CODES_TO_ENCODINGS.get(part[:size])
+    encoding = _ESCAPES.get(part[:size])
     if encoding is None:
         raise UnicodeError("unknown escape sequence")
     if encoding in tables.handled_encodings:  # Python's codec reads the escape sequence itself
