@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -143,10 +144,16 @@ def written(folder: Path) -> dict[str, tuple[str, bytes]]:
     return found
 
 
+@cache
+def token(platform: Platform) -> str:
+    """One token for each platform: a process has to start for a new one."""
+    return platform.token()
+
+
 @contextmanager
 def web(platform: Platform) -> Iterator[httpx.Client]:
     """A client of the DICOMweb door with the right to store and read."""
-    headers = {"Authorization": f"Bearer {platform.token()}"}
+    headers = {"Authorization": f"Bearer {token(platform)}"}
     with httpx.Client(base_url=platform.url + "/dicom-web", headers=headers, timeout=90) as client:
         yield client
 
