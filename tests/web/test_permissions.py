@@ -28,6 +28,7 @@ MATRIX: dict[tuple[str, str], tuple[Any, frozenset[str]]] = {
     ("DELETE", "/session"): (None, ANYONE),
     ("GET", "/exams"): (None, ANYONE),
     ("GET", f"/exams/{UID}"): (None, ANYONE),
+    ("GET", f"/exams/{UID}/viewer"): (None, ANYONE),
     ("GET", f"/exams/{UID}/series/{UID}/instances"): (None, ANYONE),
     ("GET", f"/exams/{UID}/archive.zip"): (None, ANYONE),
     ("HEAD", f"/exams/{UID}/archive.zip"): (None, ANYONE),

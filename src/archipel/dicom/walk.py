@@ -173,11 +173,9 @@ def tokens(window: Window, explicit: bool, big: bool = False, wanted: Wanted = N
                     yield from ((ITEM_END, 0, "", pos, 0), (SEQUENCE_END, 0, "", pos, 0))
                 level = (stack.pop(), stack.pop())[1]
                 continue
-            if level is root and length == 0:
-                continue  # a stray delimiter, eight bytes that say nothing
-            if tag == _ITEM and level is root and length != UNDEFINED and pos + length <= size:
-                pos += length  # items whose sequence element was taken out (Philips US, fo-dicom GH364.dcm)
-                continue
+            if level is root and (length == 0 or (tag == _ITEM and length != UNDEFINED and pos + length <= size)):
+                pos += length
+                continue  # a stray delimiter, or items whose sequence element was taken out (Philips US, fo-dicom GH364.dcm)
             raise Odd("a delimiter stands where none belongs", pos - 8)
         if not level.is_item:
             raise Odd("an element stands where an item belongs", pos)
