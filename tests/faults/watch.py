@@ -85,8 +85,8 @@ class Served:
 
     def children(self) -> list[int]:
         """Process ids of the server's children."""
-        text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-        return [int(pid) for pid in text.split()]
+        lists = Path(f"/proc/{self.pid}/task").glob("*/children")  # each thread has its own
+        return [int(pid) for one in lists for pid in one.read_text().split()]
 
     def spooled(self) -> list[Path]:
         """Files of arriving objects, and blobs that were begun."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,10 +97,10 @@ class Server:
             proxy_headers=False, http=type("Wire", (HttpWire,), {"head_s": s.http.head_s}),
         )  # fmt: skip
         self._http = _Http(config)
-        self._serving = loop.create_task(self._http.serve(sockets=[listening]))
-        port = await self._dimse.start(s.dicom.host, s.dicom.port)
+        port = await self._listen_dicom(s.dicom.port)
         if s.dicom.tls_port >= 0:
-            await self._dimse.start(s.dicom.host, s.dicom.tls_port, tls=tls_contexts(s.dicom).server)
+            await self._listen_dicom(s.dicom.tls_port, tls=tls_contexts(s.dicom).server)
+        self._serving = loop.create_task(self._http.serve(sockets=[listening]))
         platform.start_background(composition.jobs(platform))
         while not self._http.started:
             if self._serving.done():
@@ -109,6 +111,13 @@ class Server:
         print(
             f"web app and API: {address}   DICOM: {s.dicom.ae_title} on {_shown(s.dicom.host)}:{port}   Archipel {__version__}", flush=True
         )
+
+    async def _listen_dicom(self, port: int, tls: ssl.SSLContext | None = None) -> int:
+        assert self._dimse is not None
+        try:
+            return await self._dimse.start(self._settings.dicom.host, port, tls=tls)
+        except OSError as error:
+            raise _cannot_listen(self._settings.dicom.host, port, error) from error
 
     async def _drain(self) -> None:
         """Refuse new work at every door, let what is in flight finish, then close."""
@@ -132,18 +141,23 @@ class _Http(uvicorn.Server):
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """A listening socket; Unavailable ends in a message, not in a stack trace."""
+    """A listening socket."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
     except OSError as error:
-        print(f"archipel: cannot listen on {host}:{port}: {error.strerror}", file=sys.stderr)
-        raise SystemExit(1) from error
+        raise _cannot_listen(host, port, error) from error
     listening.listen(512)
     listening.set_inheritable(False)
     return listening
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> SystemExit:
+    """The end of a process whose address is taken: a message, not a stack trace."""
+    print(f"archipel: cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}", file=sys.stderr)
+    return SystemExit(1)
 
 
 def _shown(host: str) -> str:
