@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections import Counter
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -75,6 +77,7 @@ def by_scu(platform: Platform, sent: Sequence[Sample]) -> Counter[str]:
                 answer = association.store(one.sop_class_uid, one.sop_instance_uid, one.transfer_syntax_uid, [one.dataset])
                 assert answer.status == 0 or answer.comment, one.path
                 found["stored" if answer.status == 0 else "kept aside" if answer.status == 0xB000 else "refused"] += 1
+    found["not to be named by a command"] = sum(not sendable(one) for one in sent)
     return found
 
 
@@ -164,6 +167,14 @@ def started(folder: Path) -> Platform:
     platform.start(seconds=60)
     platform.device(AET)
     return platform
+
+
+def note(kind_of_fact: str, **facts: Any) -> None:
+    """Print what was counted, and keep it for tools/samples_page.py when that asks."""
+    print(f"\n{kind_of_fact}: " + ", ".join(f"{name} {value}" for name, value in facts.items()))
+    if log := os.environ.get("ARCHIPEL_TEST_SAMPLES_LOG"):
+        with Path(log).open("a") as file:
+            file.write(json.dumps({"kind": kind_of_fact, **facts}) + "\n")
 
 
 def seconds(since: float) -> str:

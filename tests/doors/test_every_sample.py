@@ -62,7 +62,7 @@ def same(contents: samples_back.Contents, wanted: Expected, way: str, *, dimse: 
     found = {uid: which(uid, *content) for uid, content in contents.items()}
     differing = [str(wanted.contents[uid][0].path) for uid, one in found.items() if one is None]
     fail_unless(not differing, f"{way}: {len(differing)} are not what was sent: {differing[:5]}")
-    print(f"{way}: {len(found)} datasets byte for byte")
+    samples_roads.note("byte for byte", way=way, count=len(found))
     return {uid: one for uid, one in found.items() if one is not None}
 
 
@@ -70,22 +70,22 @@ def test_everything_readable_is_stored_and_the_rest_has_a_reason(road: Road) -> 
     """The counts of the answers agree with what pydicom says of the files, and with what is there afterwards."""
     assert road.answers["stored"] + road.answers["already stored"] >= road.expected.count
     sent = [one for one in road.sent if road.name != "C-STORE" or samples_roads.sendable(one)]
-    assert sum(road.answers.values()) == len(sent)
+    assert sum(road.answers.values()) == len(road.sent)
     assert road.answers["refused"] == len([one for one in sent if one.reason])
     by_syntax = Counter(one.transfer_syntax_uid for one in road.kept.values())
-    print(f"\n{road.name}: {len(road.kept)} stored; " + ", ".join(f"{uid} {count}" for uid, count in sorted(by_syntax.items())))
+    samples_roads.note(
+        "stored", road=road.name, files=len(road.sent), answers=dict(road.answers), by_syntax=dict(sorted(by_syntax.items()))
+    )
 
 
 def test_c_get_gives_back_what_was_sent(road: Road) -> None:
-    since = time.monotonic()
     contents = samples_back.by_get(road.platform, list(road.kept.values()))
-    assert len(same(contents, road.expected, f"{road.name}, C-GET {seconds(since)}")) == len(road.kept)
+    assert len(same(contents, road.expected, f"{road.name}, C-GET")) == len(road.kept)
 
 
 def test_c_move_gives_back_what_was_sent(road: Road) -> None:
-    since = time.monotonic()
     contents = samples_back.by_move(road.platform, list(road.kept.values()))
-    assert len(same(contents, road.expected, f"{road.name}, C-MOVE {seconds(since)}")) == len(road.kept)
+    assert len(same(contents, road.expected, f"{road.name}, C-MOVE")) == len(road.kept)
 
 
 # --- transcoded -------------------------------------------------------------------------------------------------------------------
@@ -160,7 +160,8 @@ def agree(files: dict[str, bytes], compared: Compared, way: str) -> Counter[str]
         fail_unless(least <= allowed, f"{way}: {one.path} in {one.transfer_syntax_uid} differs by {least}")
         counted[one.transfer_syntax_uid] += 1
     alone = sum(counted.pop(why, 0) for why in ("no pixels", "no other decoder"))
-    print(f"\n{way}: {alone} without pixels or another decoder; {sum(counted.values())} compared: {dict(sorted(counted.items()))}")
+    count = sum(counted.values())
+    samples_roads.note("pixel for pixel", way=way, count=count, not_compared=alone, by_syntax=dict(sorted(counted.items())))
     return counted
 
 
