@@ -53,14 +53,14 @@ test-python: set-up-dev
 
 # Long forms of what `make test` runs short
 .PHONY: fuzz big faults-long soak shots bench docs
-fuzz: debian set-up-dev ## hypothesis and byte-level fuzz of every reader, longer (FUZZ_SECONDS=600)
+fuzz: debian set-up-dev ## hypothesis and byte-level fuzz of every reader, and damaged traffic at the running server, FUZZ_SECONDS=600 each
 	ARCHIPEL_TEST_FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(PYTEST) --timeout 7200 -m fuzz $(PYTEST_ARGS)
 
 big: debian set-up-dev ## instances of 4 and 5 GB within bounded memory
 	$(PYTEST) --timeout 3600 -m big $(PYTEST_ARGS)
 
 faults-long: debian set-up-dev ## kills at every boundary, disk full, aborts; the exhaustive form
-	ARCHIPEL_TEST_FAULTS=long $(PYTEST) --timeout 7200 -m "faults or faults_long" $(PYTEST_ARGS)
+	ARCHIPEL_TEST_FAULTS=long $(PYTEST) --timeout 7200 -m "(faults or faults_long) and not big and not fuzz and not soak" $(PYTEST_ARGS)
 
 soak: debian set-up-dev ## hours of mixed traffic (SOAK_SECONDS=3600)
 	ARCHIPEL_TEST_SOAK_SECONDS=$${SOAK_SECONDS:-3600} $(PYTEST) --timeout 90000 -m soak $(PYTEST_ARGS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import random
 import time
 import warnings
@@ -22,6 +21,7 @@ from pydicom.sequence import Sequence
 
 from archipel.dicom import header, index, part10, uids, walk
 from archipel.kit.errors import Invalid
+from tests import fuzzing
 from tests.dicom.samples import all_files, kept
 
 UIDS = {
@@ -311,13 +311,12 @@ def broken(data: bytes, rng: random.Random) -> bytes:
     return bytes(out) or b"\0"
 
 
-def test_broken_bytes_are_read_or_refused_in_time() -> None:
-    seconds = float(os.environ.get("ARCHIPEL_FUZZ_SECONDS", "4"))
-    seed = int(os.environ.get("ARCHIPEL_FUZZ_SEED", "1"))
+@fuzzing.short_and_long(4)
+def test_broken_bytes_are_read_or_refused_in_time(seconds: float) -> None:
     names = ["CT_small.dcm", "emri_small_RLE.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm", "image_dfl.dcm", "kos.dcm",
              "seg_image_ct_binary.dcm", "rtplan.dcm", "test-SR.dcm", "chrH32.dcm"]  # fmt: skip
     seeds = [kept(name).read_bytes()[:20_000] for name in names]
-    rng = random.Random(seed)
+    rng = fuzzing.seeded(seconds, 1)
     stop, count, slowest = time.monotonic() + seconds, 0, 0.0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
-import random
 import time
 import warnings
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from hypothesis import strategies as st
 
 from archipel.dicom import jsonmodel, part10, uids, values, walk, xmlmodel
 from archipel.kit.errors import Invalid
+from tests import fuzzing
 from tests.dicom.samples import all_files, kept
 from tests.dicom.test_header import broken
 
@@ -291,12 +290,13 @@ def test_bad_xml_is_refused(document: bytes) -> None:
     assert caught.value.code == "bad-xml"
 
 
-def test_broken_bytes_give_json_or_invalid() -> None:
-    rng = random.Random(int(os.environ.get("ARCHIPEL_FUZZ_SEED", "2")))
+@fuzzing.short_and_long(4)
+def test_broken_bytes_give_json_or_invalid(seconds: float) -> None:
+    rng = fuzzing.seeded(seconds, 2)
     seeds = [
         kept(n).read_bytes()[:12_000] for n in ("CT_small.dcm", "emri_small_RLE.dcm", "MR_small_bigendian.dcm", "test-SR.dcm", "kos.dcm")
     ]
-    stop = time.monotonic() + float(os.environ.get("ARCHIPEL_FUZZ_SECONDS", "4"))
+    stop = time.monotonic() + seconds
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         while time.monotonic() < stop:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import time
 
@@ -38,8 +37,9 @@ from archipel.dicom.pdu import (
     UserIdentity,
     UserInformation,
 )
+from tests import fuzzing
 
-FUZZ_SECONDS = float(os.environ.get("ARCHIPEL_FUZZ_SECONDS", "60"))
+FUZZ_SECONDS = fuzzing.FUZZ_SECONDS
 EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 uids = st.from_regex(r"[0-2](\.(0|[1-9][0-9]{0,5})){1,8}", fullmatch=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from archipel.dicom import frames, part10, render, uids, voi
 from archipel.dicom.pixels import PixelWorkers
 from archipel.dicom.render import RenderRequest, Viewport
 from archipel.kit.errors import ArchipelError, Invalid, LimitReached
+from tests import fuzzing
 from tests.dicom.samples import KEPT, kept
 
 EXPLICIT = uids.EXPLICIT_LITTLE
@@ -172,9 +172,10 @@ def test_transcoding_writes_a_file_and_leaves_none_behind(workers: PixelWorkers,
     assert not (tmp_path / "other").exists()
 
 
-def test_hostile_codestreams_end_a_child_at_worst() -> None:
+@fuzzing.short_and_long(6)
+def test_hostile_codestreams_end_a_child_at_worst(seconds: float) -> None:
     workers = PixelWorkers(1, 1 << 30, 2)
-    rng = random.Random(int(os.environ.get("ARCHIPEL_FUZZ_SEED", "5")))
+    rng = fuzzing.seeded(seconds, 5)
     names = ["MR_small_RLE.dcm", "MR_small_jp2klossless.dcm", "MR_small_jpeg_ls_lossless.dcm", "JPEGBaseline_1s_1f_u_08_08.dcm",
              "SC_rgb_jpeg_gdcm.dcm", "MR-JPEGLosslessSV1.dcm", "liver_deflate.dcm", "HTJ2K_08_RGB.dcm", "JPEG-lossy.dcm"]  # fmt: skip
     seeds = []
@@ -182,7 +183,7 @@ def test_hostile_codestreams_end_a_child_at_worst() -> None:
         path, syntax, offset = parts(name)
         seeds.append((path.read_bytes()[offset:], syntax))
     good, good_syntax = seeds[0]
-    stop = time.monotonic() + float(os.environ.get("ARCHIPEL_FUZZ_SECONDS", "6"))
+    stop = time.monotonic() + seconds
     refused = count = 0
     while time.monotonic() < stop:
         data, syntax = rng.choice(seeds)

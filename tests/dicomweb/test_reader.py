@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import tempfile
 import time
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from archipel.dicomweb.reader import RelatedReader
 from archipel.kit.errors import ArchipelError, Invalid
 from archipel.kit.spool import Spool
+from tests import fuzzing
 
 SPOOL = Spool(Path(tempfile.mkdtemp(prefix="reader-")), memory_bytes_each=64, memory_bytes_max=4096)
 PIECES = st.lists(
@@ -68,9 +68,10 @@ def test_anything_is_read_or_refused_and_leaves_nothing(body: bytes, cuts: list[
 
 
 @pytest.mark.fuzz
+@pytest.mark.timeout(fuzzing.FUZZ_SECONDS + 120)
 def test_mutated_bodies() -> None:
     """The long form: bytes of a good body changed, cut and doubled at random."""
-    until = time.monotonic() + float(os.environ.get("ARCHIPEL_TEST_FUZZ_SECONDS", "20"))
+    until = time.monotonic() + fuzzing.FUZZ_SECONDS
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     good = b"".join(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 
@@ -13,11 +12,11 @@ from pynetdicom.dsutils import encode
 from archipel.dicom import message, pdu, sop_classes
 from archipel.dicom.message import Command
 from archipel.dicom.pdu import ProposedContext, RoleSelection
-from tests import make
+from tests import fuzzing, make
 from tests.dimse.peers import CT, EXPLICIT, Raw, store, until
 from tests.dimse.region import Region
 
-FUZZ_SECONDS = float(os.environ.get("ARCHIPEL_FUZZ_SECONDS", "60"))
+FUZZ_SECONDS = fuzzing.FUZZ_SECONDS
 MODELS = (CT, sop_classes.STUDY_FIND, sop_classes.STUDY_MOVE, sop_classes.STUDY_GET, sop_classes.STORAGE_COMMITMENT_PUSH)
 
 
