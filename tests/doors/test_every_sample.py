@@ -93,6 +93,7 @@ def test_c_move_gives_back_what_was_sent(road: Road) -> None:
 # What cannot be given in another syntax, and why.
 UNDECODABLE = {
     "multiframe.dcm": "its frames have other sizes than it declares",
+    "JPEG2000-embedded-sequence-delimiter.dcm": "its codestream is broken on purpose",
     "genFile.dcm": "what it holds as JPEG is none",
     "example3.dcm": "what it holds as JPEG is none",
 }
