@@ -165,5 +165,5 @@ def _refuse_unknown_environment() -> None:
     known = {name.upper() for name in Settings.model_fields}
     for variable in sorted(os.environ):
         table = variable.removeprefix("ARCHIPEL_").partition("__")[0]
-        if variable.startswith("ARCHIPEL_") and table not in known and not table.startswith(("TEST_", "FUZZ_")):
+        if variable.startswith("ARCHIPEL_") and table not in known and not table.startswith("TEST_"):
             raise Invalid(f"The environment names an option that does not exist: {variable}.", code="settings", field=variable)
