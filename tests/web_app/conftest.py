@@ -82,9 +82,9 @@ def demo_region(request: pytest.FixtureRequest) -> Region:
     return region
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests; each test opens its own window."""
+    """One Chromium for the tests of a file, since two of them cannot live in one process; each test opens its own window."""
     if not Path(CHROMIUM).exists():
         pytest.skip("chromium is not installed")
     with open_browser() as opened:
