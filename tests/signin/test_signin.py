@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -103,6 +105,21 @@ def test_one_address_that_tries_many_logins_is_throttled(database: Database) -> 
     with pytest.raises(LimitReached):
         signin.sign_in(database, "claire", password, "10.0.0.1", hours=12)
     signin.sign_in(database, "claire", password, "10.0.0.2", hours=12)
+
+
+def test_guesses_sent_together_are_bounded_like_guesses_in_a_row(database: Database) -> None:
+    add(database)
+
+    def guess(number: int) -> type[Exception]:
+        try:
+            signin.sign_in(database, "claire", f"guess {number}", "10.0.0.1", hours=12)
+        except (NotAllowed, LimitReached) as error:
+            return type(error)
+        raise AssertionError("no guess is right")
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = Counter(pool.map(guess, range(36)))
+    assert answers == {NotAllowed: sessions.FAILED_PER_LOGIN_MAX, LimitReached: 36 - sessions.FAILED_PER_LOGIN_MAX}
 
 
 def test_a_password_being_checked_holds_no_writer_up(database: Database) -> None:

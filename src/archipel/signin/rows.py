@@ -9,6 +9,9 @@ from sqlalchemy import Column, Index, Integer, String, Table, delete, func, inse
 from archipel.kit.database import Tx
 from archipel.kit.rows import metadata
 
+# Any constant does: it names the lock under which attempts are counted.
+ATTEMPT_LOCK = 0x41525349
+
 session = Table(
     "signin_session",
     metadata,
@@ -90,6 +93,12 @@ def sweep(tx: Tx, now: str, attempts_before: str) -> None:
     for table in (session, token):
         tx.execute(delete(table).where(table.c.expires_at <= now))
     tx.execute(delete(attempt).where(attempt.c.at < attempts_before))
+
+
+def one_at_a_time(tx: Tx) -> None:
+    """Let no other attempt be counted until this transaction ends; SQLite has one writer anyway."""
+    if tx.dialect == "postgresql":
+        tx.execute(select(func.pg_advisory_xact_lock(ATTEMPT_LOCK)))
 
 
 def add_attempt(tx: Tx, **values: Any) -> None:

@@ -33,17 +33,13 @@ class Session:
 def sign_in(database: Database, login: str, password: str, address: str, *, hours: int) -> Session:
     """Open a session. NotAllowed for a wrong login or password (never which), LimitReached after too many failures."""
     login, address = _plain(login), _plain(address)
-    with database.read() as tx:
-        since = to_text(tx.now() - timedelta(seconds=THROTTLE_S))
-        by_login, by_address = rows.failed_attempts(tx, login=login, address=address, since=since)
-    if by_login >= FAILED_PER_LOGIN_MAX or by_address >= FAILED_PER_ADDRESS_MAX:
-        raise LimitReached("Too many failed sign-ins; wait a quarter of an hour, or ask an administrator.", code="throttled")
+    with database.write() as tx:
+        _count_attempt(tx, login, address)
     with database.read() as tx:  # the hash takes long: SQLite's one writer must not wait for it
         account = directory.verified(tx, login, password)
     with database.write() as tx:
         account = directory.note_sign_in(tx, account.id) if account else None
         if account is None:
-            rows.add_attempt(tx, id=new_id(), login=login, address=address, at=to_text(tx.now()))
             actor = Actor("account", "unknown", login, address=address)
             audit.record(tx, actor, "signin.sign_in", outcome=audit.Outcome.REFUSED)
         else:
@@ -53,6 +49,16 @@ def sign_in(database: Database, login: str, password: str, address: str, *, hour
     if account is None:
         raise NotAllowed("The login or the password is not right.", code="wrong-credentials")
     return session
+
+
+def _count_attempt(tx: Tx, login: str, address: str) -> None:
+    """Count the attempt as failed before it is tried, one at a time, so that guesses sent together are bounded like guesses in a row."""
+    rows.one_at_a_time(tx)
+    since = to_text(tx.now() - timedelta(seconds=THROTTLE_S))
+    by_login, by_address = rows.failed_attempts(tx, login=login, address=address, since=since)
+    if by_login >= FAILED_PER_LOGIN_MAX or by_address >= FAILED_PER_ADDRESS_MAX:
+        raise LimitReached("Too many failed sign-ins; wait a quarter of an hour, or ask an administrator.", code="throttled")
+    rows.add_attempt(tx, id=new_id(), login=login, address=address, at=to_text(tx.now()))
 
 
 def _plain(text: str) -> str:
