@@ -94,7 +94,8 @@ class Server:
         listening = _bound(s.http.host, s.http.port)
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_keep_alive=65, timeout_graceful_shutdown=5, backlog=512, server_header=False,
-            proxy_headers=False, http=type("Wire", (HttpWire,), {"head_s": s.http.head_s}),
+            proxy_headers=bool(s.http.trusted_proxies), forwarded_allow_ips=list(s.http.trusted_proxies),
+            http=type("Wire", (HttpWire,), {"head_s": s.http.head_s}),
         )  # fmt: skip
         self._http = _Http(config)
         port = await self._listen_dicom(s.dicom.port)

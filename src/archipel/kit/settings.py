@@ -47,6 +47,9 @@ class HttpSettings(_Table):
     json_bytes_max: int = Field(4 << 20, ge=1 << 10, description="Largest JSON body.")
     session_hours: int = Field(12, ge=1, le=72, description="Life of a web session without use.")
     secure_cookies: bool = Field(False, description="Mark cookies Secure; set it wherever the platform is reached by HTTPS.")
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Addresses of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; none by default."
+    )
     public_url: str = Field("", description="Address under which people reach the platform.")
     search_count_max: int = Field(1000, ge=200, le=10_000, description="Most rows of one QIDO-RS answer.")
 
