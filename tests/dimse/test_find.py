@@ -10,6 +10,7 @@ from pydicom import Dataset
 from pynetdicom.dsutils import encode
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
+from archipel import audit
 from archipel.dicom import message, pdu, scu, sop_classes
 from tests import make
 from tests.dimse.peers import EXPLICIT, IMPLICIT, Raw, call, store, until
@@ -57,6 +58,13 @@ def test_study_level_returns_what_was_asked_and_its_unique_key(filled: dict[str,
     assert (row.PatientID, row.StudyDate, row.ModalitiesInStudy) == ("P1", "20260110", "CT")
     assert (row.QueryRetrieveLevel, row.RetrieveAETitle) == ("STUDY", "ARCHIPEL")
     assert "AccessionNumber" not in row
+
+
+def test_a_query_is_in_the_audit_trail_without_its_keys(filled: dict[str, Any]) -> None:
+    ask(filled["region"], identifier("STUDY", PatientName="MULLER*"))
+    with filled["region"].database.read() as tx:
+        (record, *_) = audit.search(tx, action="archive.query")
+    assert (record.actor.id, record.detail) == ("MODALITY", {"door": "dimse", "level": "STUDY"})
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])

@@ -51,8 +51,16 @@ async def answer(parts: Parts, assoc: Association, context: Context, command: Co
     except identifiers.Mismatch as error:
         await assoc.answer(context, command, error.status, error.public)
         return
+    await asyncio.get_running_loop().run_in_executor(parts.threads, _record, parts, assoc, asked.level)
     final, comment = await _answer_rows(parts, assoc, context, command, asked, fuzzy=agreed.fuzzy)
     await assoc.answer(context, command, final, comment)
+
+
+def _record(parts: Parts, assoc: Association, level: Level) -> None:
+    """A query in the audit trail (PS3.15 A.5.3.10): its level, never its keys, which may name a person; blocks."""
+    parts.database.transact(
+        lambda tx: parts.audit(tx, actor=assoc.actor, action="archive.query", object_id=assoc.id, door="dimse", level=level.value)
+    )
 
 
 async def _answer_rows(
