@@ -97,3 +97,27 @@ def test_a_device_with_the_role_of_an_administrator_sees_its_site_only(database:
         scope = sharing.scope_for(tx, Actor("device", "CT1", role="administrator", site_id="default"), "retrieve")
     assert scope.covers("default")
     assert not scope.covers("nord")
+
+
+def test_a_closed_site_stores_nothing(database: Database) -> None:
+    with database.write() as tx:
+        directory.add_site(tx, Actor.system("tests"), Site("north", "North"))
+        sharing.require_store(tx, person("radiologist", "north"))
+        with pytest.raises(NotAllowed, match="right"):
+            sharing.require_store(tx, person("requesting_doctor", "north"))
+        directory.change_site(tx, Actor.system("tests"), "north", active=False)
+        with pytest.raises(NotAllowed, match="switched off"):
+            sharing.require_store(tx, person("radiologist", "north"))
+
+
+@pytest.mark.parametrize(
+    ("host", "taken"), [("192.0.2.9", True), ("203.0.113.1", True), ("127.0.0.1", False), ("10.0.0.1", False), ("pacs", False)]
+)
+def test_the_training_region_calls_no_machine_that_may_exist(host: str, taken: bool) -> None:
+    trainer = Actor("account", "trainer", role="administrator", site_id="demo", demo=True)
+    sharing.check_device_host(person("administrator"), host)
+    if taken:
+        sharing.check_device_host(trainer, host)
+    else:
+        with pytest.raises(NotAllowed):
+            sharing.check_device_host(trainer, host)

@@ -220,8 +220,11 @@ def test_people_of_the_training_region_reach_nothing_outside_it(tmp_path: Path) 
             ("POST", "/accounts", {"login": "mole", "role": "administrator", "site_id": "north"}),
             ("PATCH", "/accounts/radiologist", {"role": "administrator"}), ("POST", "/accounts/radiologist/reset-password", None),
             ("PATCH", "/devices/CT_NORTH", {"host": "10.0.0.9"}), ("DELETE", "/devices/CT_NORTH", None),
+            ("POST", "/devices", {"aet": "PROBE", "host": "127.0.0.1", "port": 22}),
         ):  # fmt: skip
             assert client.request(method, path, json=body).status_code in (403, 404), (method, path)
+        assert client.post("/devices", json={"aet": "TOY", "host": "192.0.2.7", "port": 104}).status_code == 201
+        assert client.patch("/devices/TOY", json={"host": "10.0.0.1"}).json()["error"]["code"] == "demo-address"
         (north,) = door.store(make.cr_image())
         assert client.get(f"/exams/{north.study_uid}").status_code == 404
         assert client.get("/exams").json()["total"] == 0

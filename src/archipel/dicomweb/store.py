@@ -20,6 +20,7 @@ from archipel.dicomweb import model, store_answer, store_metadata
 from archipel.dicomweb.accept import media_type, wishes
 from archipel.dicomweb.parts import Parts, request_id, root_url
 from archipel.dicomweb.reader import Part, RelatedReader
+from archipel.kit.actor import Actor
 from archipel.kit.errors import ArchipelError, Invalid, LimitReached
 from archipel.kit.settings import HttpSettings
 
@@ -102,10 +103,15 @@ class Intake:
         )
 
 
+def _check_may_store(parts: Parts, actor: Actor) -> None:
+    with parts.database.read() as tx:
+        sharing.require_store(tx, actor)
+
+
 async def store(parts: Parts, http_request: Request, study_uid: str = "") -> Response:
     """Store what the body holds and say of each instance what became of it."""
     actor = signin.actor_of(http_request)
-    sharing.require(actor, "exam.store")
+    await asyncio.to_thread(_check_may_store, parts, actor)
     accepted = model.choose(wishes(http_request), multipart_xml=False)
     if study_uid and not uids.is_uid(study_uid):
         raise Invalid("The study in the address is no UID.", code="malformed-uid", field="study")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
 
 from archipel import directory
@@ -10,6 +11,8 @@ from archipel.kit.database import Tx
 from archipel.kit.errors import NotAllowed
 from archipel.kit.scope import Scope
 from archipel.sharing.permissions import EVERY_SITE, require
+
+_DOCUMENTATION = tuple(ipaddress.ip_network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 
 
 def scope_for(tx: Tx, actor: Actor, purpose: str) -> Scope:
@@ -40,6 +43,30 @@ def reaches_site(tx: Tx, actor: Actor, site_id: str) -> None:
     """NotAllowed when the actor manages another site's things; administrators manage all, those of the demo the demo's."""
     if site_id not in visible_site_ids(tx, actor):
         raise NotAllowed("This belongs to another site.", code="other-site", detail=f"{actor.id} {site_id}")
+
+
+def require_store(tx: Tx, actor: Actor) -> None:
+    """NotAllowed without the right to store, or when the actor's site is switched off: what it sends would belong to nobody at work."""
+    require(actor, "exam.store")
+    if not directory.site_named(tx, actor.site_id).active:
+        raise NotAllowed("Your site is switched off; it stores nothing.", code="site-closed", detail=actor.site_id)
+
+
+def check_device_host(actor: Actor, host: str) -> None:
+    """NotAllowed when someone of the training region, whose password is public, would have us call a machine that may exist.
+
+    Addresses for documentation (RFC 5737) may be named: nothing answers there.
+    """
+    if actor.demo and not _is_for_documentation(host):
+        raise NotAllowed("Devices of the training region have an address of 192.0.2.0/24.", code="demo-address", detail=actor.id)
+
+
+def _is_for_documentation(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in _DOCUMENTATION)
 
 
 def check_destination(tx: Tx, site_ids: Iterable[str], destination_site_id: str) -> None:

@@ -81,6 +81,7 @@ def add_device(body: NewDevice, call: DeviceManager) -> DeviceAnswer:
 
     def act(tx: Tx) -> Device:
         sharing.reaches_site(tx, call.actor, site_id)
+        sharing.check_device_host(call.actor, body.host)
         if any(known.ae_title == body.aet for known in directory.devices(tx)):
             raise Conflict(f"There is a device {body.aet} already.", code="device-exists", field="aet")
         return directory.add_device(tx, call.actor, device)
@@ -96,6 +97,8 @@ def change_device(aet: AeTitle, body: DeviceChanges, call: DeviceManager) -> Dev
     def act(tx: Tx) -> Device:
         _reachable(tx, call, aet)
         sharing.reaches_site(tx, call.actor, changes.get("site_id", call.actor.site_id))
+        if "host" in changes:
+            sharing.check_device_host(call.actor, changes["host"])
         return directory.change_device(tx, call.actor, aet, **changes)
 
     return _answer(call.database.transact(act))
@@ -116,6 +119,7 @@ def echo_device(aet: AeTitle, call: DeviceManager) -> EchoAnswer:
     """Send a C-ECHO to a device and say what came back."""
     with call.database.read() as tx:
         device = _reachable(tx, call, aet)
+    sharing.check_device_host(call.actor, device.host)
     result = call.parts.echo(device)
     return EchoAnswer(ok=result.ok, reason=result.reason or None, public=result.public, took_ms=result.took_ms)
 

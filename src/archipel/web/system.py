@@ -11,8 +11,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from archipel import __version__, audit
+from archipel import __version__, audit, directory, sharing
 from archipel.kit import feed, jobs
+from archipel.kit.database import Tx
 from archipel.kit.errors import Conflict, NotFound
 from archipel.web.errors import DoorRoute
 from archipel.web.gathered import Counts
@@ -138,6 +139,7 @@ def read_system(call: SystemReader) -> SystemAnswer:
     parts = call.parts
     with call.database.read() as tx:
         position, states, job_counts = feed.position(tx), feed.status(tx, parts.followers), jobs.counts(tx)
+        associations = _associations(tx, call)
     disk = shutil.disk_usage(parts.settings.data)
     return SystemAnswer(
         version=__version__,
@@ -145,7 +147,7 @@ def read_system(call: SystemReader) -> SystemAnswer:
         database=call.database.dialect,
         blobs=parts.settings.blobs_url.split("://")[0].split("+")[0],
         doors=_doors(parts),
-        associations=[_association(one) for one in parts.dimse.associations()] if parts.dimse else [],
+        associations=associations,
         feed=FeedAnswer(position=position, followers=[FollowerAnswer(**state) for state in states]),
         jobs=JobCounts(**{name: job_counts[name] for name in ("waiting", "running", "failed")}),
         disk=Disk(
@@ -160,7 +162,7 @@ def read_system(call: SystemReader) -> SystemAnswer:
 def list_parked(call: SystemReader) -> Listed[ParkedAnswer]:
     """Changes that a follower could not take, oldest first."""
     with call.database.read() as tx:
-        return whole([ParkedAnswer(**{**row, "kind": row["name"]}) for row in feed.parked_changes(tx)])
+        return whole([ParkedAnswer(**{**_told(call, row), "kind": row["name"]}) for row in feed.parked_changes(tx)])
 
 
 @router.post("/system/parked/{parked_id}/retry", summary="Try a parked change again")
@@ -181,7 +183,7 @@ def retry_parked(parked_id: ParkedId, call: SystemOperator) -> RetryAnswer:
 def list_jobs(call: SystemReader) -> Listed[JobAnswer]:
     """The hundred newest jobs."""
     with call.database.read() as tx:
-        return whole([JobAnswer(**row) for row in jobs.recent(tx)])
+        return whole([JobAnswer(**_told(call, row)) for row in jobs.recent(tx)])
 
 
 @router.post("/demo/reset", status_code=202, summary="Reset the training region")
@@ -196,6 +198,11 @@ def reset_demo(call: Annotated[Call, needs("demo.reset")]) -> Reset:
         audit.record(tx, call.actor, "demo.reset")
     threading.Thread(target=_reset, args=(reset, call.parts.resetting), name="demo-reset", daemon=True).start()
     return Reset()
+
+
+def _told(call: Call, row: dict[str, Any]) -> dict[str, Any]:
+    """A row without its error for people of the training region: it may name machines outside it."""
+    return {**row, "error": ""} if call.actor.demo else row
 
 
 def _reset(reset: Callable[[], None], resetting: threading.Lock) -> None:
@@ -214,6 +221,14 @@ def _doors(parts: Parts) -> list[Door]:
         port = ports[index] if index < len(ports) else wanted
         doors.append(Door(name=name, address=f"{dicom.host}:{port}", listening=index < len(ports)))
     return doors
+
+
+def _associations(tx: Tx, call: Call) -> list[AssociationAnswer]:
+    """The open associations of devices whose sites the account may see."""
+    visible = sharing.visible_site_ids(tx, call.actor)
+    own = {device.ae_title for device in directory.devices(tx) if device.site_id in visible}
+    found = call.parts.dimse.associations() if call.parts.dimse else []
+    return [_association(one) for one in found if one.calling_aet in own]
 
 
 def _association(one: Any) -> AssociationAnswer:

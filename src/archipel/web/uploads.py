@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect, Request
 
-from archipel import archive
+from archipel import archive, sharing
 from archipel.archive import Fate, Outcome, Refusal, Source
 from archipel.kit.errors import Invalid, LimitReached
 from archipel.kit.ids import new_id
@@ -78,6 +78,7 @@ async def upload(call: Sender) -> UploadAnswer:
     The answer is 200 when the form was read: the fate of each file is in its row. The same bytes may be sent again.
     """
     request = call.request
+    await asyncio.to_thread(_check_may_store, call)
     left_bytes = call.parts.settings.http.body_bytes_max
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > left_bytes:
@@ -100,6 +101,11 @@ async def upload(call: Sender) -> UploadAnswer:
     if not intake.file_count:
         raise Invalid("The form holds no file.", code="no-file", field="file")
     return UploadAnswer(items=rows)
+
+
+def _check_may_store(call: Call) -> None:
+    with call.database.read() as tx:
+        sharing.require_store(tx, call.actor)
 
 
 async def _chunks(request: Request, stall_s: int) -> AsyncIterator[bytes]:

@@ -161,6 +161,8 @@ export const fr: Messages = {
       "bad-content": "Le contenu du fichier n’est pas ce qu’annoncent son nom et ses premiers octets.",
       "birth-date": "La date de naissance est illisible ; indiquez année, mois et jour.",
       "demo-region": "Ce n’est possible que dans la région de formation.",
+      "site-closed": "Votre site est désactivé : il n’enregistre rien.",
+      "demo-address": "Les équipements de la région de formation ont une adresse en 192.0.2.0/24.",
       "no-right": "Votre compte n’a pas ce droit.",
       "no-study": "Cet examen n’existe pas, ou n’est pas partagé avec vous.",
       "no-site": "Ce site n’existe pas.",
