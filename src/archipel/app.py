@@ -119,7 +119,7 @@ def dimse_door(platform: Platform) -> dimse.DimseDoor:
         spool=platform.spool,
         settings=dimse.DimseSettings.of(platform.settings.dicom),
         pixels=platform.pixels,
-        enqueue_result=lambda tx, arguments: enqueue(tx, "dimse.commitment_result", arguments, attempts_max=6),
+        enqueue_result=lambda tx, arguments, delay_s: enqueue(tx, "dimse.commitment_result", arguments, attempts_max=6, delay_s=delay_s),
         tls_client=dimse.tls_contexts(platform.settings.dicom).client,
         clock=platform.clock,
     )

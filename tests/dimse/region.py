@@ -51,7 +51,7 @@ class Region:
             spool=self.spool,
             pixels=options.pop("pixels", None),
             tls_client=options.pop("tls_client", None),
-            enqueue_result=lambda tx, arguments: enqueue(tx, "dimse.commitment_result", arguments),
+            enqueue_result=lambda tx, arguments, delay_s: enqueue(tx, "dimse.commitment_result", arguments, delay_s=delay_s),
             settings=dimse.DimseSettings(**{"artim_s": 1, "commitment_wait_s": 0.3, **options}),
         )
         self.loop = uvloop.new_event_loop()

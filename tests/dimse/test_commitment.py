@@ -54,6 +54,27 @@ def commit_here(region: Region, asked: Dataset, *, ae_title: str = "MODALITY") -
     return status.Status, event_type, result
 
 
+def test_the_result_is_promised_before_the_request_is_answered(region: Region) -> None:
+    (ds,) = make.ct_study(instances=1)
+    store(region, [ds])
+    promised: list[list[str]] = []
+
+    def states() -> list[str]:
+        with region.database.read() as tx:
+            return [job["state"] for job in recent(tx)]
+
+    def on_event(event: Any) -> tuple[int, None]:
+        promised.append(states())
+        return 0, None
+
+    association = call(region, [(COMMITMENT, [EXPLICIT])], evt_handlers=[(evt.EVT_N_EVENT_REPORT, on_event)])
+    status, _ = association.send_n_action(request([(str(ds.SOPClassUID), str(ds.SOPInstanceUID))]), 1, COMMITMENT, INSTANCE)
+    assert status.Status == 0 and states() == ["waiting"]
+    until(lambda: states() == ["done"])  # it arrived here, so the job will not report it again
+    assert promised == [["waiting"]]
+    association.release()
+
+
 def test_result_on_the_same_association(region: Region) -> None:
     study = make.ct_study(instances=3)
     store(region, study)
@@ -63,7 +84,7 @@ def test_result_on_the_same_association(region: Region) -> None:
     assert pairs(result) == references
     assert result.RetrieveAETitle == region.aet
     assert "FailedSOPSequence" not in result
-    assert jobs(region) == []
+    until(lambda: jobs(region) == [])
 
 
 def test_failures_are_listed_with_their_reasons(region: Region) -> None:
@@ -121,8 +142,9 @@ def test_requests_that_make_no_sense(region: Region, asked: Dataset, action: int
 
 
 def jobs(region: Region) -> list[str]:
+    """The names of jobs that are still to run."""
     with region.database.read() as tx:
-        return [job["name"] for job in recent(tx)]
+        return [job["name"] for job in recent(tx) if job["state"] != "done"]
 
 
 def runner(region: Region) -> JobRunner:

@@ -20,6 +20,7 @@ from archipel.dimse.negotiation import Context
 from archipel.dimse.parts import Parts
 from archipel.dimse.tls import tls_contexts
 from archipel.dimse.wire import PeerGone
+from archipel.kit import jobs
 from archipel.kit.database import Database, Tx
 from archipel.kit.errors import Invalid, LimitReached, NotFound, Unavailable
 from archipel.kit.scope import Scope
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 REQUEST_COMMITMENT = 1
 ALL_COMMITTED, SOME_FAILED = 1, 2
 _REFERENCES_MAX = 200_000
+_MARGIN_S = 30
 _CLASS_UID, _INSTANCE_UID = path_of("ReferencedSOPClassUID"), path_of("ReferencedSOPInstanceUID")
 _REFERENCED, _FAILED = path_of("ReferencedSOPSequence"), path_of("FailedSOPSequence")
 _TRANSACTION, _REASON, _RETRIEVE_AE = path_of("TransactionUID"), path_of("FailureReason"), path_of("RetrieveAETitle")
@@ -93,8 +95,9 @@ async def answer(parts: Parts, assoc: Association, context: Context, command: Co
         committed_count=len(result.committed),
         failed_count=len(result.failed),
     )
+    job_id = await loop.run_in_executor(parts.threads, _promise, parts, assoc, result)
     await assoc.answer(context, command, status.SUCCESS, action_type=REQUEST_COMMITMENT)
-    await _report(parts, assoc, context, result)
+    await _report(parts, assoc, context, result, job_id)
 
 
 def _refusal(assoc: Association, command: Command) -> tuple[int, str] | None:
@@ -172,15 +175,27 @@ def _in_place(parts: Parts, refs: Any) -> set[str]:
     return kept
 
 
-async def _report(parts: Parts, assoc: Association, context: Context, result: Result) -> None:
-    """On this association if the asker keeps it open a moment, else by a job on a new one; never both."""
+def _promise(parts: Parts, assoc: Association, result: Result) -> str:
+    """A job that reports the result, durable before the request is answered; it waits until this association has had its chance."""
+    if parts.enqueue_result is None:
+        log.warning("commitment.not_reported", association_id=assoc.id, transaction_uid=result.transaction_uid)
+        return ""
+    enqueue, arguments = parts.enqueue_result, result.as_arguments(assoc.calling_ae)
+    delay_s = parts.settings.commitment_wait_s + parts.settings.response_s + _MARGIN_S
+    return str(parts.database.transact(lambda tx: enqueue(tx, arguments, delay_s)))
+
+
+async def _report(parts: Parts, assoc: Association, context: Context, result: Result, job_id: str) -> None:
+    """On this association if the asker keeps it open a moment, else by the job on a new one; never both."""
     delivered = False
     try:
         if not await assoc.wire.wait_activity(parts.settings.commitment_wait_s):
             delivered = await _report_here(parts, assoc, context, result)
     finally:
-        if not delivered:
-            await asyncio.shield(asyncio.get_running_loop().run_in_executor(parts.threads, _report_later, parts, assoc, result))
+        if job_id:
+            end = jobs.withdraw if delivered else jobs.hasten
+            loop = asyncio.get_running_loop()
+            await asyncio.shield(loop.run_in_executor(parts.threads, parts.database.transact, lambda tx: end(tx, job_id)))
 
 
 async def _report_here(parts: Parts, assoc: Association, context: Context, result: Result) -> bool:
@@ -199,14 +214,6 @@ async def _report_here(parts: Parts, assoc: Association, context: Context, resul
     except PeerGone:
         return False
     return response.status == status.SUCCESS
-
-
-def _report_later(parts: Parts, assoc: Association, result: Result) -> None:
-    if parts.enqueue_result is None:
-        log.warning("commitment.not_reported", association_id=assoc.id, transaction_uid=result.transaction_uid)
-        return
-    enqueue = parts.enqueue_result
-    parts.database.transact(lambda tx: enqueue(tx, result.as_arguments(assoc.calling_ae)))
 
 
 def commitment_job(

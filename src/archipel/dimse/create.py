@@ -28,7 +28,7 @@ def create(
     spool: Spool,
     settings: DimseSettings,
     pixels: Pixels | None = None,
-    enqueue_result: Callable[[Tx, dict[str, Any]], Any] | None = None,
+    enqueue_result: Callable[[Tx, dict[str, Any], float], str] | None = None,
     tls_client: ssl.SSLContext | None = None,
     device_for: Callable[[Tx, str, str], Any] = directory.device_for,
     device_named: Callable[[Tx, str], Any] = directory.device_named,
@@ -39,8 +39,8 @@ def create(
     """The door, not listening yet.
 
     ``pixels`` transcodes for peers that do not take a stored syntax (without it such instances fail, and say so). ``enqueue_result``
-    puts a storage-commitment result into a job whose act is ``commitment_job``. ``tls_client`` is used for devices
-    that ask for TLS.
+    ``(tx, arguments, delay_s)`` puts a storage-commitment result into a job whose act is ``commitment_job`` and gives its id.
+    ``tls_client`` is used for devices that ask for TLS.
     """
     return DimseDoor(
         Parts(

@@ -47,7 +47,7 @@ class Parts:
     scope_for: Callable[[Tx, Actor], Scope]
     pixels: Pixels | None
     audit: Callable[..., None]
-    enqueue_result: Callable[[Tx, dict[str, Any]], Any] | None
+    enqueue_result: Callable[[Tx, dict[str, Any], float], str] | None
     tls_client: ssl.SSLContext | None
     threads: ThreadPoolExecutor
     movers: ThreadPoolExecutor

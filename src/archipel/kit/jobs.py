@@ -55,6 +55,17 @@ def enqueue(
     raise Unavailable("The job could not be enqueued; try again.", code="job-busy", detail=dedup_key)
 
 
+def withdraw(tx: Tx, job_id: str) -> None:
+    """What a waiting job was for has been done otherwise: it will not run."""
+    values = {"state": "done", "dedup_key": None, "ended_at": to_text(tx.now())}
+    tx.execute(update(rows.job).where(rows.job.c.id == job_id, rows.job.c.state == "waiting").values(**values))
+
+
+def hasten(tx: Tx, job_id: str) -> None:
+    """Let a waiting job run as soon as this transaction has committed."""
+    tx.execute(update(rows.job).where(rows.job.c.id == job_id, rows.job.c.state == "waiting").values(run_at=to_text(tx.now())))
+
+
 def lease(database: Database) -> tuple[str, str, str, dict[str, Any]] | None:
     """Take the next job that is due, or whose worker died (its lease ran out): (id, lease, name, arguments)."""
 
