@@ -23,7 +23,7 @@ STREAM_COUNT_MAX = 200
 POLL_S = 1.0
 HEARTBEAT_S = 15.0
 # A browser reconnects by itself, and signs in again by doing so: a session that ended must not go on listening.
-STREAM_S_MAX = 600.0
+STREAM_S_MAX = 60.0  # then the browser asks again, and is asked again who it is
 WAITING_COUNT_MAX = 500
 SCOPE = Scope.system("web.live")
 
@@ -46,7 +46,7 @@ class Streams:
             self._task = asyncio.create_task(self._read_feed())
         until, beat = time.monotonic() + STREAM_S_MAX, time.monotonic() + HEARTBEAT_S
         try:
-            yield b"retry: 3000\n\n: open\n\n"
+            yield b"retry: 500\n\n: open\n\n"
             while time.monotonic() < until and not self.stopping():
                 try:
                     study_uid, site_id, count = await asyncio.wait_for(queue.get(), POLL_S)
