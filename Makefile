@@ -73,6 +73,7 @@ bench: debian set-up-dev ## ratios against Orthanc and storescp in the same run
 
 docs: set-up-dev ## the generated pages of docs/reference
 	$(BIN)/python tools/docs.py
+	$(BIN)/python tools/conformance.py
 
 .PHONY: clean
 clean: ## what set-up and tests made; keeps ./var

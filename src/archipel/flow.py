@@ -5,6 +5,8 @@
 | InstanceStored        | archive.quiet_timer, archive.rejection_notes           |
 | StudySettled          | none yet                                               |
 | InstanceRejected      | none yet                                               |
+| RejectionRevoked      | none yet                                               |
+| ConflictResolved      | none yet                                               |
 | ConflictFound         | none yet (the web app's live stream reads the feed)    |
 
 Each follower takes batches in one transaction, reads current state, and can be replayed from zero.

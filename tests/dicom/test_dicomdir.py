@@ -14,6 +14,7 @@ from pydicom.fileset import FileSet
 from archipel.dicom import dicomdir, header, part10
 from archipel.kit.errors import Invalid
 from tests.dicom.samples import kept
+from tests.servers import missing
 
 NAMES = ["CT_small.dcm", "MR_small.dcm", "emri_small.dcm", "test-SR.dcm", "rtplan.dcm", "rtdose.dcm", "waveform_ecg.dcm", "kos.dcm",
          "pstate07__1.dcm", "chrH32.dcm", "chrX1.dcm", "chrRuss.dcm", "seg_image_ct_binary.dcm", "examples_jpeg2k.dcm"]  # fmt: skip
@@ -71,7 +72,7 @@ def test_offsets_lead_from_record_to_record(tmp_path: Path) -> None:
 
 def test_dcmtk_reads_it(tmp_path: Path) -> None:
     if shutil.which("dcmdump") is None:
-        pytest.skip("DCMTK is not installed")
+        missing("dcmtk")
     (tmp_path / "DICOMDIR").write_bytes(dicomdir.build(file_set(tmp_path)))
     said = subprocess.run(["dcmdump", "-E", str(tmp_path / "DICOMDIR")], capture_output=True, text=True, timeout=60, check=True)
     records = pydicom.dcmread(tmp_path / "DICOMDIR").DirectoryRecordSequence

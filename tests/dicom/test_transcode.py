@@ -18,6 +18,7 @@ from archipel.dicom import codecs, frames, jsonmodel, part10, transcode, uids, w
 from archipel.dicom.header import inflated
 from archipel.kit.errors import Invalid
 from tests.dicom.samples import kept
+from tests.servers import missing
 
 #: One small sample for each stored syntax and kind of pixels.
 SOURCES = [
@@ -147,7 +148,7 @@ def test_dcmtk_decodes_our_jpeg_lossless_jpeg_ls_and_rle(name: str, tmp_path: Pa
         try:
             subprocess.run([tool, str(compressed), str(tmp_path / "out.dcm")], check=True, timeout=60, capture_output=True)
         except FileNotFoundError:
-            pytest.skip("DCMTK is not installed")
+            missing("dcmtk")
         theirs = pydicom.dcmread(tmp_path / "out.dcm")
         assert np.array_equal(theirs.pixel_array, expected.pixel_array), tool
 
@@ -170,7 +171,7 @@ def test_we_decode_as_dcmtk_does(name: str, tool: str, tmp_path: Path) -> None:
     try:
         subprocess.run([tool, str(kept(name)), str(tmp_path / "out.dcm")], check=True, timeout=60, capture_output=True)
     except FileNotFoundError:
-        pytest.skip("DCMTK is not installed")
+        missing("dcmtk")
     data, stored = load(name)
     ours = dataset(converted(data, stored, uids.EXPLICIT_LITTLE), uids.EXPLICIT_LITTLE).pixel_array
     theirs = pydicom.dcmread(tmp_path / "out.dcm").pixel_array

@@ -20,6 +20,7 @@ from PIL import Image
 from archipel.dicom import header, mp4, part10, wrap
 from archipel.dicom.pixels import PixelWorkers
 from archipel.kit.errors import Invalid
+from tests.servers import missing
 
 PDF = (
     b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Count 0/Kids[]>>endobj\n"
@@ -97,7 +98,7 @@ def wrapped(kind: Any, content: bytes, folder: Path, **more: Any) -> tuple[wrap.
 def valid(path: Path) -> None:
     """dciodvfy finds no error."""
     if shutil.which("dciodvfy") is None:
-        pytest.skip("dicom3tools is not installed")
+        missing("dicom3tools")
     said = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, timeout=60).stderr
     errors = [line for line in said.splitlines() if line.startswith("Error")]
     assert not errors, errors

@@ -90,22 +90,6 @@ def test_an_object_past_the_bound_is_too_large(tmp_path: Path) -> None:
     assert spool.used_bytes == 0
 
 
-def test_a_file_that_is_handed_over_is_not_deleted(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, memory_bytes_each=10)
-    one = spool.new()
-    one.write(b"x" * 100)
-    path = one.take_file()
-    one.close()
-    assert path.read_bytes() == b"x" * 100
-
-
-def test_files_of_a_killed_process_are_swept(tmp_path: Path) -> None:
-    (tmp_path / "left").write_bytes(b"x")
-    spool = Spool(tmp_path)
-    assert spool.sweep() == 1
-    assert files(tmp_path) == []
-
-
 @pytest.mark.faults
 def test_a_full_disk_leaves_nothing_when_the_object_is_closed(tmp_path: Path) -> None:
     if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)], capture_output=True).returncode:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests.servers import missing
 from tests.web_app.browser import AXE, CHROMIUM, Region, open_browser
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +53,7 @@ def _wait_for(url: str) -> None:
 def made_up_region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeUp]:
     """The built app with the acted routes, under the content security policy of the platform."""
     if not AXE.exists():
-        pytest.skip("web/node_modules is not there: run `npm ci` in web/")
+        missing("web/node_modules")
     node, vite = ROOT / ".venv" / "bin" / "node", ROOT / "web" / "node_modules" / "vite" / "bin" / "vite.js"
     built = tmp_path_factory.mktemp("app")
     subprocess.run([node, vite, "build", ROOT / "web", "--outDir", built, "--logLevel", "error"], check=True, timeout=180)
@@ -86,6 +87,6 @@ def demo_region(request: pytest.FixtureRequest) -> Region:
 def browser() -> Iterator[Browser]:
     """One Chromium for the tests of a file, since two of them cannot live in one process; each test opens its own window."""
     if not Path(CHROMIUM).exists():
-        pytest.skip("chromium is not installed")
+        missing("chromium")
     with open_browser() as opened:
         yield opened

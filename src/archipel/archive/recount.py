@@ -7,7 +7,7 @@ from archipel.kit.database import Tx
 
 
 def recount(tx: Tx, study_uid: str) -> None:
-    """Bring a study's and its series' numbers in line with the instance rows. What is rejected is not counted.
+    """Bring a study's and its series' numbers in line with the instance rows. What is rejected is not counted; its bytes are.
 
     The study is locked first, so that what is being received into it is either counted here or adds to what we write.
     """

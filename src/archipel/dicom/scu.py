@@ -195,18 +195,6 @@ class Association:
         )
         yield from self._ask_many(self._context(model_uid, transfer_syntax_uid), command, identifier)
 
-    def n_action(self, class_uid: str, instance_uid: str, action_type: int, dataset: bytes) -> Answer:
-        """N-ACTION (PS3.7 10.1.4), with the dataset in the syntax that the peer accepted."""
-        command = Command(
-            message.N_ACTION_RQ,
-            message_id=self._next_id(),
-            requested_class_uid=class_uid,
-            requested_instance_uid=instance_uid,
-            action_type=action_type,
-            has_dataset=True,
-        )
-        return self._ask(self._context(class_uid), command, [dataset])
-
     def n_event_report(self, class_uid: str, instance_uid: str, event_type: int, dataset: bytes) -> Answer:
         """N-EVENT-REPORT (PS3.7 10.1.1); the roles must have been reversed when the association was asked for."""
         command = Command(

@@ -9,7 +9,6 @@ import hashlib
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from struct import Struct
 from typing import BinaryIO
 
@@ -274,11 +273,3 @@ def pixel_digest(source: BinaryIO, transfer_syntax_uid: str) -> str:
         for number in range(pixels.info.frames):
             digest.update(supplier(number)[0].tobytes())
     return digest.hexdigest()
-
-
-def transcode_file(path: Path, offset: int, from_: str, to: str, out_path: Path, *, quality: int = 90) -> int:
-    """``transcode`` from a file at an offset into a new file; the length of the new dataset."""
-    with path.open("rb") as source, out_path.open("wb") as out:
-        source.seek(offset)
-        transcode(source, from_, to, out, quality=quality)
-        return out.tell()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from starlette.requests import Request
 
 from archipel.kit.errors import ArchipelError
@@ -55,15 +53,3 @@ def matches(http_request: Request, etag: str) -> bool:
     return any(
         one.strip().removeprefix("W/").removesuffix('-gzip"').rstrip('"') == plain.rstrip('"') for one in given.split(",") if one.strip()
     )
-
-
-def cut(chunks: Iterator[bytes], start: int, length: int) -> Iterator[bytes]:
-    """``length`` bytes from ``start`` of a stream."""
-    at = 0
-    for chunk in chunks:
-        low, high = max(0, start - at), min(len(chunk), start + length - at)
-        if low < high:
-            yield chunk[low:high]
-        at += len(chunk)
-        if at >= start + length:
-            return

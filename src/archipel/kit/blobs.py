@@ -261,7 +261,7 @@ class S3Blobs:
             raise _unavailable(error) from error
 
 
-def open_blobs(url: str, *, access_key: str = "", secret_key: str = "", region: str = "", conditional_put: bool = True) -> Blobs:
+def open_blobs(url: str, *, access_key: str = "", secret_key: str = "", region: str = "") -> Blobs:
     """Open ``file:///folder`` or ``s3+http(s)://endpoint/bucket``; the store is not touched until it is used."""
     parts = urlsplit(url)
     if parts.scheme == "file":

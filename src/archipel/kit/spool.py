@@ -48,14 +48,6 @@ class Spooled:
         """The bytes themselves while they are in memory, else None (then ``path`` is the file)."""
         return self._memory
 
-    def take_file(self) -> Path:
-        """Hand over the file of a large object: it is flushed, and from now on the caller's to move or to delete."""
-        assert self._file is not None and self.path is not None
-        self._file.flush()
-        self._file.close()
-        path, self.path = self.path, None
-        return path
-
     def close(self) -> None:
         """Give back the memory and delete the file; may be called twice."""
         if self._closed:
@@ -85,8 +77,8 @@ class Spooled:
 class Spool:
     """The folder and the memory budget that all arriving objects share.
 
-    ``memory_bytes_max`` for all together, ``memory_bytes_each`` for one; past either an object goes to a file. Files left by a
-    killed process are removed by :meth:`sweep` at start, before anything arrives.
+    ``memory_bytes_max`` for all together, ``memory_bytes_each`` for one; past either an object goes to a file. The
+    folder is one process's own; what a killed one left is removed with its folder at the next start (``app``).
     """
 
     def __init__(
@@ -126,10 +118,3 @@ class Spool:
     def used_bytes(self) -> int:
         """Memory in use now, by all arriving objects."""
         return self._used_bytes
-
-    def sweep(self) -> int:
-        """Remove files that a killed process left; return how many. Only for the one process that owns the folder."""
-        left = [path for path in self.folder.iterdir() if path.is_file()]
-        for path in left:
-            path.unlink(missing_ok=True)
-        return len(left)
