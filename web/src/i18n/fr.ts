@@ -478,7 +478,7 @@ export const fr: Messages = {
     titleInstances_one: "Rejeter {{count}} image",
     titleInstances_other: "Rejeter {{count}} images",
     consequence:
-      "Les images sont cachées aux lecteurs et aux autres systèmes, jamais supprimées. Une note de rejet (IHE IOCM) est envoyée à ceux qui les ont reçues.",
+      "Les images sont cachées aux lecteurs et aux autres systèmes, jamais supprimées. Les systèmes qui les ont déjà reçues gardent leurs copies. Le rejet peut être annulé.",
     reason: "Motif",
     code: {
       "113001": "Qualité : images inutilisables",
