@@ -21,11 +21,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from archipel.kit import rows
 from archipel.kit.clock import Clock, SystemClock, to_text
 from archipel.kit.errors import ArchipelError, LimitReached, Unavailable
+from archipel.kit.failures import describe, scrub
 
 if TYPE_CHECKING:
     from archipel.kit.feed import Change
 
-__all__ = ["DBAPIError", "DataError", "Database", "IntegrityError", "Tx"]
+__all__ = ["DBAPIError", "DataError", "Database", "IntegrityError", "Tx", "describe"]
 
 T = TypeVar("T")
 
@@ -91,6 +92,7 @@ class Database:
         self.url = url
         self.clock = clock or SystemClock()
         self.engine = _engine(url, pool_size=pool_size, busy_timeout_s=busy_timeout_s)
+        event.listen(self.engine, "handle_error", scrub)
 
     @property
     def dialect(self) -> str:
@@ -160,8 +162,8 @@ def _reachable() -> Iterator[None]:
 def _failure(error: DBAPIError) -> ArchipelError:
     orig = error.orig
     if getattr(orig, "sqlstate", None) == DISK_FULL or getattr(orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
-        return LimitReached("The database's disk is full; nothing was stored.", code="out-of-space", detail=str(orig))
-    return Unavailable("The database does not answer; try again.", code="database", detail=str(orig))
+        return LimitReached("The database's disk is full; nothing was stored.", code="out-of-space", detail=describe(error))
+    return Unavailable("The database does not answer; try again.", code="database", detail=describe(error))
 
 
 def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
