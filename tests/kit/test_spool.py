@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from archipel.kit.disk import disk_error
 from archipel.kit.errors import LimitReached
 from archipel.kit.spool import Spool
 
@@ -106,3 +108,10 @@ def test_a_full_disk_leaves_nothing_when_the_object_is_closed(tmp_path: Path) ->
         assert os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_bsize > 900_000
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize(("number", "kind", "code"), [(errno.ENOSPC, "limit_reached", "out-of-space"), (errno.EIO, "unavailable", "spool")])
+def test_a_failing_disk_has_one_translation(number: int, kind: str, code: str) -> None:
+    found = disk_error(OSError(number, "said by the disk"), code="spool")
+    assert (found.kind, found.code) == (kind, code)
+    assert "said by the disk" in found.detail

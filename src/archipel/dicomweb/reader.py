@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
-from archipel.kit.errors import ArchipelError, Invalid, LimitReached, Unavailable
+from archipel.kit.disk import disk_error
+from archipel.kit.errors import ArchipelError, Invalid, LimitReached
 from archipel.kit.spool import Spool, Spooled
 
 PARTS_COUNT_MAX = 100_000
@@ -36,16 +36,9 @@ class Part:
         except ArchipelError as error:
             self.error = error
         except OSError as error:
-            self.error = disk_error(error)
+            self.error = disk_error(error, code="spool")
         if self.error is not None:
             self.spooled.close()
-
-
-def disk_error(error: OSError) -> ArchipelError:
-    """What is said when the spool cannot be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return LimitReached("The archive is out of disk space.", code="out-of-space", detail=str(error))
-    return Unavailable("The archive cannot write its spool.", code="spool", detail=str(error))
 
 
 class RelatedReader:

@@ -14,7 +14,8 @@ from archipel.dicom import jsonmodel, uids, xmlmodel
 from archipel.dicom.index import SOP_CLASS_UID, SOP_INSTANCE_UID, path_of
 from archipel.dicomweb.accept import media_type
 from archipel.dicomweb.media import OCTETS, SYNTAXES_OF_MEDIA, JpegHeader, jpeg_header
-from archipel.dicomweb.reader import Part, disk_error
+from archipel.dicomweb.reader import Part
+from archipel.kit.disk import disk_error
 from archipel.kit.errors import ArchipelError, Invalid, LimitReached
 from archipel.kit.spool import Spool, Spooled
 
@@ -130,7 +131,7 @@ def make(row: dict[str, Any], bulk: dict[str, Bulk], spool: Spool, source: Sourc
             _write(row, out, bulk)
     except (ArchipelError, OSError) as problem:
         spooled.close()
-        error = problem if isinstance(problem, ArchipelError) else disk_error(problem)
+        error = problem if isinstance(problem, ArchipelError) else disk_error(problem, code="spool")
         return Outcome(Fate.REFUSED, sop_class_uid=_text(row, SOP_CLASS_UID), sop_instance_uid=_text(row, SOP_INSTANCE_UID), error=error)
     return Incoming(spooled, syntax or uids.EXPLICIT_LITTLE, "", "", source)
 

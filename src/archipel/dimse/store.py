@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 
 import structlog
 
@@ -14,7 +13,8 @@ from archipel.dimse import status_table
 from archipel.dimse.association import Association
 from archipel.dimse.negotiation import Context
 from archipel.dimse.parts import Parts
-from archipel.kit.errors import ArchipelError, Invalid, LimitReached, Unavailable
+from archipel.kit.disk import disk_error
+from archipel.kit.errors import ArchipelError, Invalid, Unavailable
 from archipel.kit.spool import Spooled
 
 log = structlog.get_logger(__name__)
@@ -68,16 +68,10 @@ async def _spool(parts: Parts, assoc: Association, spooled: Spooled) -> Archipel
         except ArchipelError as error:
             failed = error
         except OSError as error:
-            failed = _disk_error(error)
+            failed = disk_error(error, code="spool")
         if failed is not None:
             spooled.close()
     return failed
-
-
-def _disk_error(error: OSError) -> ArchipelError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return LimitReached("The archive is out of disk space.", code="out-of-space", detail=str(error))
-    return Unavailable("The archive cannot write its spool.", code="spool", detail=str(error))
 
 
 async def _submit(parts: Parts, assoc: Association, context: Context, command: Command, spooled: Spooled) -> Outcome:

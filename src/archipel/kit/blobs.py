@@ -6,10 +6,10 @@ bytes would survive a power cut, and never replaces what is there.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -18,8 +18,10 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
-from archipel.kit.errors import ArchipelError, Conflict, Invalid, LimitReached, NotFound, Unavailable
+from archipel.kit.disk import disk_error as disk_error  # part of what this module offers
+from archipel.kit.errors import Conflict, Invalid, NotFound, Unavailable
 from archipel.kit.ids import new_id
+from archipel.kit.segment import SEGMENT_BYTES_MAX, Segment
 
 CHUNK_BYTES = 256 * 1024
 STRETCH_BYTES = 8 << 20
@@ -32,6 +34,12 @@ class Blobs(Protocol):
 
     def put(self, key: str, chunks: Iterable[bytes]) -> int:
         """Write a new object and return its size in bytes; Conflict when the key exists, LimitReached when the disk is full."""
+
+    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> tuple[str, int]:
+        """Write buffers behind each other into an object of this folder; returns its key and the offset of the first.
+
+        The object may hold what was appended before, and grow later; no byte of it is ever written again.
+        """
 
     def put_file(self, key: str, path: Path) -> int:
         """Make a local file an object; the file is consumed when that succeeds, and left where it is when not."""
@@ -87,6 +95,8 @@ class FileBlobs:
         self._root = root
         self._aside = root / ".aside"  # no key can name it
         self._durable: set[Path] = set()  # folders whose own entry has been synced by this process
+        self._segment: Segment | None = None
+        self._segment_lock = threading.Lock()
         self._aside.mkdir(parents=True, exist_ok=True)
 
     def put(self, key: str, chunks: Iterable[bytes]) -> int:
@@ -100,6 +110,15 @@ class FileBlobs:
         finally:
             aside.unlink(missing_ok=True)
         return size
+
+    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> tuple[str, int]:
+        with self._segment_lock:
+            try:
+                segment = self._growing(folder)
+                return segment.key, segment.append(buffers)
+            except OSError as error:  # what the file holds now is not known for sure: another one goes on
+                self._leave_segment()
+                raise disk_error(error) from error
 
     def put_file(self, key: str, path: Path) -> int:
         target = self._path(key)
@@ -162,6 +181,27 @@ class FileBlobs:
             os.link(aside, target)  # a link, not a rename: it fails when the name is taken
         except FileExistsError as error:
             raise Conflict("An object with this key exists.", code="blob-exists", detail=key) from error
+        self._sync_folders(target)
+
+    def _growing(self, folder: str) -> Segment:
+        """The segment that grows in this folder; a fresh one when there is none, or when it is full."""
+        segment = self._segment
+        if segment is not None and segment.key.startswith(folder + "/") and segment.size_bytes < SEGMENT_BYTES_MAX:
+            return segment
+        self._leave_segment()
+        key = f"{folder}/{new_id()}"
+        target = self._path(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._segment = Segment(target, key)
+        self._sync_folders(target)
+        return self._segment
+
+    def _leave_segment(self) -> None:
+        if self._segment is not None:
+            segment, self._segment = self._segment, None
+            segment.close()
+
+    def _sync_folders(self, target: Path) -> None:
         _sync_folder(target.parent)
         for folder in target.parents:  # another thread may have made it a moment ago and not synced it yet
             if folder in self._durable:
@@ -195,6 +235,11 @@ class S3Blobs:
             self._refuse_existing(key)
             self._call(lambda: obstore.put(self._store, key, _chain(first, rest)), key)
         return size
+
+    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> tuple[str, int]:
+        key = f"{folder}/{new_id()}"  # an object of a store does not grow: each time another one
+        self.put(key, (bytes(buffer) for buffer in buffers))
+        return key, 0
 
     def put_file(self, key: str, path: Path) -> int:
         with path.open("rb") as file:
@@ -317,13 +362,6 @@ def _sync_folder(folder: Path) -> None:
 
 def _missing(key: str) -> NotFound:
     return NotFound("The stored bytes are not where the index says.", code="blob-missing", detail=key)
-
-
-def disk_error(error: OSError) -> ArchipelError:
-    """What a failing disk means for the caller: full, or not answering."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return LimitReached("The disk is full; nothing was stored.", code="out-of-space", detail=str(error))
-    return Unavailable("The disk does not answer as it should.", code="blobs", detail=str(error))
 
 
 def _unavailable(error: Exception) -> Unavailable:
