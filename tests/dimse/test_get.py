@@ -9,6 +9,9 @@ from typing import Any
 from pydicom import Dataset, dcmread
 from pynetdicom import evt
 
+from archipel import directory
+from archipel.archive import Fate, Incoming, Source
+from archipel.kit.actor import Actor
 from tests import make
 from tests.dimse.peers import CT, EXPLICIT, IMPLICIT, MR, call, store
 from tests.dimse.region import Region
@@ -106,3 +109,34 @@ def test_getscu_and_movescu_of_dcmtk(region: Region, dcmtk: Dcmtk, tmp_path: Pat
         assert set(found) == {ds.SOPInstanceUID for ds in study}
     for uid, path in found.items():
         assert path.read_bytes().endswith(region.dataset(uid))
+
+
+PRIVATE = "1.2.826.0.1.3680043.8.498.7.7"
+
+
+def imported(region: Region, sop_class_uid: str) -> Dataset:
+    """An instance that came in by a file, which asks for no class."""
+    ds = make.with_pixels(make.instance(sop_class_uid, "OT"))
+    spooled = region.spool.new()
+    spooled.write(make.part10(ds))
+    source = Source("import", directory.DEFAULT_SITE, Actor.system("tests"))
+    assert region.receiver.submit(Incoming.from_part10(spooled, source)).result(30).fate is Fate.STORED
+    return ds
+
+
+def test_get_gives_an_imported_private_class_to_who_names_it(region: Region) -> None:
+    ds = imported(region, PRIVATE)
+    asked = identifier("STUDY", StudyInstanceUID=ds.StudyInstanceUID)
+    answers, got = get(region, asked, [(PRIVATE, [EXPLICIT, IMPLICIT])])
+    assert answers[-1][0].Status == 0
+    assert got == {ds.SOPInstanceUID: region.dataset(ds.SOPInstanceUID)}
+    answers, got = get(region, asked, [(CT, [EXPLICIT])])
+    assert (answers[-1][0].Status, got) == (0xA702, {})
+
+
+def test_a_class_that_is_only_given_is_not_taken(region: Region) -> None:
+    """Naming it as SCP opens no way to store what the settings do not accept."""
+    association = call(region, [(STUDY_GET, [EXPLICIT]), (PRIVATE, [EXPLICIT])], as_scp=[PRIVATE])
+    (context,) = [one for one in association.accepted_contexts if one.abstract_syntax == PRIVATE]
+    assert (context.as_scu, context.as_scp) == (False, True)
+    association.release()

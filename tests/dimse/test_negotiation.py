@@ -108,3 +108,17 @@ def test_identity_is_read_and_gets_no_answer() -> None:
 def test_settings_have_bounds(bad: dict[str, object]) -> None:
     with pytest.raises(Invalid):
         DimseSettings(**bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("uid", "role", "accepted"),
+    [("1.2.3.4.5", (True, True), True), ("1.2.3.4.5", (False, True), True), ("1.2.3.4.5", (True, False), False),
+     ("1.2.840.10008.5.1.1.9", (False, True), False), ("1.2.840.10008.5.1.4.31", (True, True), False), ("1..2", (False, True), False)],
+)  # fmt: skip
+def test_a_class_that_we_do_not_take_is_given_to_an_asker_that_is_its_scp(uid: str, role: tuple[bool, bool], accepted: bool) -> None:
+    """PS3.7 D.3.3.4: the acceptor turns down the role of SCU and takes that of SCP; standard services stay what they are."""
+    asked = request((uid, (EXPLICIT,)), roles=(RoleSelection(uid, *role),))
+    found = negotiate(asked, SETTINGS)
+    assert (found.accept.contexts[0].result == 0) is accepted
+    assert [(r.scu, r.scp) for r in found.accept.user.roles] == ([(False, True)] if accepted else [])
+    assert [(c.requestor_is_scu, c.requestor_is_scp) for c in found.contexts.values()] == ([(False, True)] if accepted else [])

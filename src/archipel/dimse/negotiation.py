@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from archipel.dicom import pdu, sop_classes, uids
@@ -79,11 +79,12 @@ def negotiate(request: pdu.AssociateRequest, settings: DimseSettings) -> Negotia
     answers: list[pdu.AnsweredContext] = []
     contexts: dict[int, Context] = {}
     for proposed in request.contexts:
-        storage = is_storage(proposed.abstract_syntax, settings)
-        answer = _answer(proposed, storage)
+        uid = proposed.abstract_syntax
+        given = is_storage(uid, settings) or may_be_given(uid, roles)
+        answer = _answer(proposed, given)
         answers.append(answer)
         if answer.result == ACCEPTED:
-            contexts[proposed.id] = _context(proposed.abstract_syntax, answer, storage, roles)
+            contexts[proposed.id] = _context(answer, uid, given, roles, settings)
     accepted = {context.abstract_syntax for context in contexts.values()}
     extended = tuple(_answer_extended(asked) for asked in request.user.extended if asked.sop_class_uid in accepted & _QUERY_RETRIEVE)
     user = pdu.UserInformation(
@@ -109,6 +110,15 @@ def is_storage(abstract_syntax: str, settings: DimseSettings) -> bool:
     return settings.accept_unknown_sop_classes and not standard and uids.is_uid(abstract_syntax)
 
 
+def may_be_given(abstract_syntax: str, roles: Mapping[str, pdu.RoleSelection]) -> bool:
+    """Whether a class that we take from nobody is served to an asker that wants to be its SCP (C-GET).
+
+    Imports and STOW bring in instances of any class: who names one to get it has it; what is stored decides the rest.
+    """
+    role = roles.get(abstract_syntax)
+    return role is not None and role.scp and not abstract_syntax.startswith("1.2.840.10008.") and uids.is_uid(abstract_syntax)
+
+
 _QUERY_RETRIEVE = sop_classes.FIND | sop_classes.MOVE | sop_classes.GET
 
 
@@ -131,16 +141,21 @@ def _preferred(offered: Sequence[str]) -> str | None:
     return next((uid for uid in _DATASET_SYNTAXES if uid in offered), None)
 
 
-def _context(abstract_syntax: str, answer: pdu.AnsweredContext, storage: bool, roles: dict[str, pdu.RoleSelection]) -> Context:
+def _context(
+    answer: pdu.AnsweredContext, abstract_syntax: str, storage: bool, roles: Mapping[str, pdu.RoleSelection], settings: DimseSettings
+) -> Context:
     role = roles.get(abstract_syntax)
-    scu, scp = (role.scu, role.scp) if storage and role else (True, False)
+    answered = _answer_role(role, settings) if storage and role else None
+    scu, scp = (answered.scu, answered.scp) if answered else (True, False)
     return Context(answer.id, abstract_syntax, answer.transfer_syntax, storage, scu, scp)
 
 
 def _answer_role(role: pdu.RoleSelection, settings: DimseSettings) -> pdu.RoleSelection:
-    """Both roles for storage, which C-GET needs; the default ones for everything else (PS3.7 D.3.3.4)."""
+    """Both roles for storage, which C-GET needs; SCP alone for what we only give; the default ones for everything else (PS3.7 D.3.3.4)."""
     if is_storage(role.sop_class_uid, settings):
         return role
+    if may_be_given(role.sop_class_uid, {role.sop_class_uid: role}):
+        return pdu.RoleSelection(role.sop_class_uid, False, True)
     return pdu.RoleSelection(role.sop_class_uid, role.scu, False)
 
 
