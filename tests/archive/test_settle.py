@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from archipel import archive
-from archipel.kit.clock import SetClock
+from archipel.archive import rows
+from archipel.kit.clock import SetClock, to_text
+from archipel.kit.database import Database
 from tests import make
 from tests.archive.room import Room
 
@@ -84,3 +88,33 @@ def test_replaying_the_quiet_timer_from_zero_finds_what_has_not_settled(make_roo
 
 
 # --- verification -----------------------------------------------------------------------------------------------------------------
+
+
+def test_several_processes_settle_a_study_once(make_room: Callable[..., Room]) -> None:
+    """Each has its own connections; they start together, with the quiet times started again while they work."""
+    room = make_room(quiet_s=60)
+    assert isinstance(room.clock, SetClock)
+    studies = [ds for _ in range(40) for ds in make.ct_study(instances=1)]
+    room.send(*studies)
+    room.follow()
+    room.clock.advance(61)
+    uids = [ds.StudyInstanceUID for ds in studies]
+    databases = [Database(room.backend.database_url, clock=room.clock) for _ in range(4)]
+    together = threading.Barrier(len(databases))
+
+    def work(database: Database) -> int:
+        together.wait(30)
+        count = 0
+        for _ in range(10):
+            count += database.transact(lambda tx: archive.settle_due(tx, limit=7))
+            # the feed gives a change at least once: a follower that runs again starts the quiet time of what has settled
+            database.transact(lambda tx: rows.set_quiet(tx, uids[:10], to_text(tx.now())))
+        return count
+
+    with ThreadPoolExecutor(len(databases)) as threads:
+        counts = list(threads.map(work, databases))
+    for database in databases:
+        database.close()
+    room.database.transact(archive.settle_due)
+    assert sorted(p["study_uid"] for _, p in room.changes("StudySettled")) == sorted(uids)
+    assert sum(counts) == len(uids)
