@@ -10,6 +10,7 @@ from archipel.archive import rows, rows_review
 from archipel.archive.changes import ConflictFound, ConflictResolved
 from archipel.archive.model import ConflictKind, Flag, Place
 from archipel.archive.recount import recount
+from archipel.archive.verify import place_of
 from archipel.dicom.index import SERIES_INSTANCE_UID, keyword_of
 from archipel.kit.actor import Actor
 from archipel.kit.blobs import CHUNK_BYTES, Blobs
@@ -123,7 +124,7 @@ def same_pixels(tx: Tx, blobs: Blobs, scope: Scope, conflict_id: str) -> bool | 
     kept = row.kept
     return _same_range(
         blobs, _pixels(archived[0].place, archived[0].pixel_data_offset),
-        _pixels(Place(kept["blob_key"], kept["offset"], kept["length_bytes"], kept["dataset_offset"]), kept["pixel_data_offset"]),
+        _pixels(place_of(kept), kept["pixel_data_offset"]),
     )  # fmt: skip
 
 

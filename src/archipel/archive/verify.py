@@ -40,9 +40,7 @@ def verify(database: Database, blobs: Blobs) -> Iterator[Checked]:
         place = Place(row.blob_key, row.offset, row.length_bytes, row.dataset_offset)
         yield _checked(blobs, row, place, row.digest)
     for row in _paged(database, rows_review.kept_places):
-        kept = row.kept
-        place = Place(kept["blob_key"], kept["offset"], kept["length_bytes"], kept["dataset_offset"])
-        yield _checked(blobs, row, place, kept["digest"])
+        yield _checked(blobs, row, place_of(row.kept), row.kept["digest"])
 
 
 def _paged(database: Database, read: Callable[[Tx, str, int], list[Any]]) -> Iterator[Any]:
@@ -68,11 +66,17 @@ def orphans(database: Database, blobs: Blobs) -> list[tuple[str, int]]:
 
 
 def _checked(blobs: Blobs, row: Any, place: Place, digest: str) -> Checked:
-    reason = _damage(blobs, place, digest)
+    reason = damage(blobs, place, digest)
     return Checked(row.sop_instance_uid, place.length_bytes, Damage(row.sop_instance_uid, row.study_uid, reason) if reason else None)
 
 
-def _damage(blobs: Blobs, place: Place, digest: str) -> str:
+def place_of(kept: dict[str, Any]) -> Place:
+    """Where a content that is kept aside is."""
+    return Place(kept["blob_key"], kept["offset"], kept["length_bytes"], kept["dataset_offset"])
+
+
+def damage(blobs: Blobs, place: Place, digest: str) -> str:
+    """What is wrong with stored bytes, '' when they are what was received; reads them."""
     running = hashlib.sha256()
     length = place.length_bytes - place.dataset_offset
     try:
