@@ -7,6 +7,7 @@ from typing import Any
 
 from archipel import audit
 from archipel.archive import rows, rows_review
+from archipel.archive.adopt import adopt
 from archipel.archive.changes import ConflictFound, ConflictResolved
 from archipel.archive.model import ConflictKind, Flag, Place
 from archipel.archive.recount import recount
@@ -91,7 +92,7 @@ def resolve(tx: Tx, actor: Actor, scope: Scope, conflict_id: str, action: str, c
     if action not in found.actions:
         raise Invalid(f"The actions here are: {', '.join(found.actions)}.", code="conflict-action", field="action")
     if action == "use_received":
-        _exchange(tx, conflict_id, found, row)
+        _exchange(tx, actor, found, row)
     rows_review.change_conflict(
         tx, conflict_id, state="resolved", action=action, comment=comment[:2000], resolved_by=actor.id, resolved_at=to_text(tx.now())
     )
@@ -102,8 +103,8 @@ def resolve(tx: Tx, actor: Actor, scope: Scope, conflict_id: str, action: str, c
 
 
 def _reopen(tx: Tx, actor: Actor, scope: Scope, found: Conflict, row: Any) -> Conflict:
-    if found.action == "use_received":
-        _exchange(tx, found.id, found, row)
+    if found.action == "use_received" and found.kind is ConflictKind.DUPLICATE_INSTANCE:
+        _exchange(tx, actor, found, row)
     rows_review.change_conflict(tx, found.id, state="open", action="", comment="", resolved_by="", resolved_at="")
     if found.kind.value in set(Flag):
         study = rows.studies_by_uid(tx, [found.study_uid], lock=True)[found.study_uid]
@@ -155,15 +156,16 @@ def _actions(row: Any, kind: ConflictKind) -> tuple[str, ...]:
     return ("keep_archived",) if moved else ACTIONS[kind]
 
 
-def _exchange(tx: Tx, conflict_id: str, found: Conflict, row: Any) -> None:
-    """Swap the archived and the kept content: both stay, and the same again takes it back."""
+def _exchange(tx: Tx, actor: Actor, found: Conflict, row: Any) -> None:
+    """Swap the archived and the kept content: both stay, and the same again takes it back. What the exam says of itself follows."""
     rows.studies_by_uid(tx, [found.study_uid], lock=True)
     archived = rows.known_instances(tx, [found.sop_instance_uid])[found.sop_instance_uid]
     columns = tuple(row.kept)
     rows_review.swap_instance(tx, found.sop_instance_uid, dict(row.kept))
     rows_review.change_conflict(
-        tx, conflict_id, kept={name: getattr(archived, name) for name in columns}, archived=row.received, received=row.archived
+        tx, found.id, kept={name: getattr(archived, name) for name in columns}, archived=row.received, received=row.archived
     )
+    adopt(tx, actor, row.kept, row.received, left_digest=archived.digest)
     recount(tx, found.study_uid)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from archipel.archive.model import ConflictKind, Place
-from archipel.archive.rows import chunks, instance, study
+from archipel.archive.model import ConflictKind, Flag, Place
+from archipel.archive.rows import chunks, instance, patient, study
 from archipel.archive.rows_review import conflict
 from archipel.kit.database import Tx
 
@@ -46,3 +46,25 @@ def turn_kept(tx: Tx, conflict_id: str, from_: Place, values: dict[str, Any]) ->
         return False
     tx.execute(update(conflict).where(conflict.c.id == conflict_id).values(kept={**kept, **values}))
     return True
+
+
+def patient_of(tx: Tx, key: tuple[str, str]) -> Any | None:
+    """The patient of a (Patient ID, issuer)."""
+    return tx.execute(select(patient).where(patient.c.patient_id == key[0], patient.c.issuer == key[1])).first()
+
+
+def studies_of_patient(tx: Tx, patient_key: str) -> set[str]:
+    """Some of a patient's studies, two at most: enough to tell whether there is another."""
+    return set(tx.execute(select(study.c.study_uid).where(study.c.patient_key == patient_key).limit(2)).scalars())
+
+
+def change_patient(tx: Tx, patient_key: str, **values: Any) -> None:
+    """Set columns of a patient."""
+    tx.execute(update(patient).where(patient.c.id == patient_key).values(**values))
+
+
+def doubts(tx: Tx, study_uid: str) -> list[Any]:
+    """Every doubt about whose exam a study is: (id, kind, state, action, sop_instance_uid, digest, site_id)."""
+    c = conflict.c
+    columns = (c.id, c.kind, c.state, c.action, c.sop_instance_uid, c.digest, c.site_id)
+    return list(tx.execute(select(*columns).where(c.study_uid == study_uid, c.kind.in_([flag.value for flag in Flag]))))

@@ -1,0 +1,133 @@
+"""Adopt: what a study says of itself, and what is doubtful about it, after a person took another content of one of its instances.
+
+A study speaks by its first instance. Where the exchanged instance is the only one of its study, or of its series, the level is its word
+alone and follows it; where others stand beside it they keep it, and a contradiction becomes a flag, as when it had arrived so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archipel import directory
+from archipel.archive import aside, rows, rows_upkeep
+from archipel.archive.arrival import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, SEX, Arrival, clean, folded, person_name_groups
+from archipel.archive.changes import ConflictResolved
+from archipel.archive.model import ConflictKind, Flag, Incoming, Source
+from archipel.archive.receive import patient_key
+from archipel.archive.rows_review import change_conflict
+from archipel.dicom import text
+from archipel.dicom.index import path_of
+from archipel.kit.actor import Actor
+from archipel.kit.clock import to_text
+from archipel.kit.database import Tx
+from archipel.kit.ids import new_id
+
+EXCHANGED = "use_received"
+TRAITS = (PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE, SEX)
+_STUDY_DATE, _STUDY_TIME, _STUDY_ID = path_of("StudyDate"), path_of("StudyTime"), path_of("StudyID")
+_ACCESSION, _DESCRIPTION, _REFERRING = path_of("AccessionNumber"), path_of("StudyDescription"), path_of("ReferringPhysicianName")
+_MODALITY, _NUMBER, _SERIES_DESCRIPTION = path_of("Modality"), path_of("SeriesNumber"), path_of("SeriesDescription")
+
+
+def adopt(tx: Tx, actor: Actor, taken: dict[str, Any], attributes: dict[str, str], *, left_digest: str) -> None:
+    """Bring study, series, patient and flags in line with the content ``taken`` (the columns of its row) and its attributes by path.
+
+    ``left_digest`` is that of the content which it replaces. The study must be locked.
+    """
+    content = _content(actor, taken, attributes)
+    study_uid, series_uid = taken["study_uid"], taken["series_uid"]
+    issuers = {site.id: site.default_issuer for site in directory.sites(tx)}
+    by_series = rows.count_visible(tx, study_uid)
+    if by_series.get(series_uid, (0, 0, 0))[0] == 1:
+        rows.change_series(tx, (study_uid, series_uid), **_series_values(content))
+    if sum(count for count, _, _ in by_series.values()) == 1:
+        _adopt_study(tx, content, patient_key(content, issuers))
+    _judge(tx, actor, content, patient_key(content, issuers), left_digest)
+
+
+def _content(actor: Actor, taken: dict[str, Any], attributes: dict[str, str]) -> Arrival:
+    """The content as if it arrived now, from what the list of conflicts keeps of it."""
+    source = Source("", taken["site_id"], actor, taken["source_ae"])
+    uid = attributes[path_of("SOPInstanceUID")]
+    incoming = Incoming(None, taken["transfer_syntax_uid"], taken["sop_class_uid"], uid, source)  # type: ignore[arg-type]
+    values = {path: tuple(value.split("\\")) for path, value in attributes.items()}
+    return Arrival(
+        incoming=incoming, values=values, meta=b"", digest=taken["digest"], pixel_data_offset=taken["pixel_data_offset"], warnings=()
+    )
+
+
+def _series_values(content: Arrival) -> dict[str, Any]:
+    return {
+        "modality": content.first(_MODALITY)[:16], "number": content.number(_NUMBER), "description": content.first(_SERIES_DESCRIPTION),
+        "attributes": content.indexed("SERIES"),
+    }  # fmt: skip
+
+
+def _adopt_study(tx: Tx, content: Arrival, key: tuple[str, str]) -> None:
+    name, other_name = person_name_groups(content.first(PATIENT_NAME))
+    person = {
+        "name_folded": name, "birth_date": text.stored_date(content.first(BIRTH_DATE)), "sex": content.first(SEX)[:16]
+    }  # fmt: skip
+    whole = {"name": content.first(PATIENT_NAME), "attributes": content.indexed("PATIENT"), **person}
+    found = rows_upkeep.patient_of(tx, key)
+    if found is None:
+        values = {"id": new_id(), "patient_id": key[0], "issuer": key[1], "created_at": to_text(tx.now()), **whole}
+        rows.insert_new(tx, rows.patient, [values])  # the unique key decides when two make it at once
+        found = rows_upkeep.patient_of(tx, key)
+        assert found is not None
+    elif rows_upkeep.studies_of_patient(tx, found.id) <= {content.study_uid}:
+        rows_upkeep.change_patient(tx, found.id, **whole)  # nobody else's exam says who this is
+    rows.change_study(
+        tx, content.study_uid, patient_key=found.id, patient_id=key[0], issuer=key[1], patient_name=whole["name"],
+        other_name_folded=other_name, study_date=text.stored_date(content.first(_STUDY_DATE)),
+        study_time=text.stored_time(content.first(_STUDY_TIME)), accession_number=content.first(_ACCESSION),
+        study_id=content.first(_STUDY_ID), description=content.first(_DESCRIPTION), description_folded=folded(content.first(_DESCRIPTION)),
+        referring_folded=folded(content.first(_REFERRING)), attributes={**content.indexed("PATIENT"), **content.indexed("STUDY")}, **person,
+    )  # fmt: skip
+
+
+def _judge(tx: Tx, actor: Actor, content: Arrival, key: tuple[str, str], left_digest: str) -> None:
+    """The doubts that the content left behind raised go with it; those of the content taken come, or come back."""
+    study_uid = content.study_uid
+    for row in rows_upkeep.doubts(tx, study_uid):
+        mine = row.sop_instance_uid == content.sop_instance_uid
+        if mine and row.digest == left_digest and row.state == "open":
+            change_conflict(tx, row.id, state="resolved", action=EXCHANGED, resolved_by=actor.id, resolved_at=to_text(tx.now()))
+            tx.publish(ConflictResolved(row.id, study_uid, row.site_id))
+        elif mine and row.digest == content.digest and row.action == EXCHANGED:
+            change_conflict(tx, row.id, state="open", action="", resolved_by="", resolved_at="")
+    shown = {row.kind for row in rows_upkeep.doubts(tx, study_uid) if row.state == "open"}
+    study = rows.studies_by_uid(tx, [study_uid])[study_uid]
+    for flag, archived, known_by in _doubts(tx, content, study, key):
+        if flag.value not in shown and aside.flag(
+            tx, content, ConflictKind(flag.value), archived, site_id=study.site_id, known_by=known_by
+        ):  # fmt: skip
+            shown.add(flag.value)
+    rows.change_study(tx, study_uid, flags=" ".join(sorted(shown)))
+
+
+def _doubts(tx: Tx, content: Arrival, study: Any, key: tuple[str, str]) -> list[tuple[Flag, dict[str, str], str]]:
+    found: list[tuple[Flag, dict[str, str], str]] = []
+    of_study = _traits(study.attributes)
+    person = rows_upkeep.patient_of(tx, key)
+    if key != (study.patient_id, study.issuer) or _contradicts(content, of_study):
+        found.append((Flag.PATIENT_MISMATCH, of_study, ""))
+    elif key[0] and person is not None and _contradicts(content, _traits(person.attributes)):
+        known_by = rows.first_site(tx, study.patient_key, seen_from=study.site_id)
+        found.append((Flag.PATIENT_ATTRIBUTES, _traits(person.attributes), known_by))
+    if content.source.site_id != study.site_id:
+        found.append((Flag.OTHER_SITE, of_study, ""))
+    return found
+
+
+def _traits(attributes: dict[str, str]) -> dict[str, str]:
+    return {path: attributes.get(path, "") for path in TRAITS}
+
+
+def _contradicts(content: Arrival, archived: dict[str, str]) -> bool:
+    """As in receiving: an absent value contradicts nothing, nor does the case, accent or punctuation of a name."""
+    name = text.fold(content.first(PATIENT_NAME))
+    if name and archived[PATIENT_NAME] and name != text.fold(archived[PATIENT_NAME]):
+        return True
+    pairs = ((content.first(path), archived[path]) for path in (BIRTH_DATE, SEX))
+    return any(new and old and clean(new) != clean(old) for new, old in pairs)
