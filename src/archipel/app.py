@@ -15,7 +15,8 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from archipel import __version__, archive, dicomweb, dimse, directory, flow, migrations, web
+from archipel import __version__, archive, dicomweb, dimse, directory, distribution, flow, migrations, web
+from archipel.dicom import scu
 from archipel.dicom.pixels import PixelWorkers
 from archipel.kit.blobs import Blobs, open_blobs
 from archipel.kit.clock import Clock, SystemClock
@@ -199,7 +200,13 @@ class Gate:
 
 def jobs(platform: Platform) -> dict[str, Act]:
     """The jobs by name."""
-    return {"dimse.commitment_result": dimse.commitment_job(platform.database, platform.settings.dicom)}
+    dicom = platform.settings.dicom
+    limits = scu.Limits(artim_s=dicom.artim_s, response_s=dicom.stall_s)
+    caller = distribution.Caller(dicom.ae_title, dimse.tls_contexts(dicom).client, limits)
+    return {
+        "dimse.commitment_result": dimse.commitment_job(platform.database, dicom),
+        "distribution.rejection_note": distribution.note_job(platform.database, platform.blobs, caller),
+    }
 
 
 def _reset_demo(platform: Platform) -> None:

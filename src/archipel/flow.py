@@ -4,7 +4,7 @@
 |-----------------------|--------------------------------------------------------|
 | InstanceStored        | archive.quiet_timer, archive.rejection_notes           |
 | StudySettled          | none yet                                               |
-| InstanceRejected      | none yet                                               |
+| InstanceRejected      | distribution.rejection_notes                           |
 | RejectionRevoked      | none yet                                               |
 | ConflictResolved      | none yet                                               |
 | ConflictFound         | none yet (the web app's live stream reads the feed)    |
@@ -14,7 +14,7 @@ Each follower takes batches in one transaction, reads current state, and can be 
 
 from __future__ import annotations
 
-from archipel import archive
+from archipel import archive, distribution
 from archipel.kit.blobs import Blobs
 from archipel.kit.feed import Follower
 from archipel.kit.settings import Settings
@@ -22,4 +22,7 @@ from archipel.kit.settings import Settings
 
 def followers(blobs: Blobs, settings: Settings) -> tuple[Follower, ...]:
     """All followers, in the order in which they advance."""
-    return (*archive.followers(blobs, quiet_s=settings.archive.quiet_s),)
+    return (
+        *archive.followers(blobs, quiet_s=settings.archive.quiet_s),
+        *distribution.followers(deadline_h=settings.dicom.note_deadline_hours),
+    )

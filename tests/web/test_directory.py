@@ -49,7 +49,11 @@ def test_devices_are_listed_added_changed_and_removed(door_on: Door) -> None:
     assert [d["aet"] for d in client.get("/devices").json()["items"]] == ["CR_SOUTH", "CT_NORTH"]
     body = {"aet": "A/B", "host": "127.0.0.1", "port": 11112, "site_id": "south", "description": "MR", "tls": False}
     made = client.post("/devices", json=body)
-    assert made.status_code == 201 and made.json() == {**body, "active": True}
+    flags = {"receives_rejections": False, "receives_from_other_sites": False}
+    assert made.status_code == 201 and made.json() == {**body, "active": True, **flags}
+    for flag in flags:
+        assert client.patch("/devices/A%2FB", json={flag: True}).json()[flag] is True
+    assert [d["receives_rejections"] for d in client.get("/devices").json()["items"]] == [True, False, False]
     again = client.post("/devices", json=body)
     assert again.status_code == 409 and again.json()["error"]["code"] == "device-exists"
     changed = client.patch("/devices/A%2FB", json={"port": 104, "active": False, "description": None})
@@ -59,6 +63,18 @@ def test_devices_are_listed_added_changed_and_removed(door_on: Door) -> None:
         assert refused.status_code in (400, 403, 404), field
     assert client.delete("/devices/A%2FB").status_code == 204
     assert client.delete("/devices/A%2FB").status_code == 404
+
+
+def test_only_who_manages_sites_opens_a_device_to_other_sites(door: Door) -> None:
+    client, region = door.client("site_administrator"), door.client("administrator")
+    body = {"aet": "OPEN", "host": "10.0.0.1", "port": 104}
+    assert client.post("/devices", json=body | {"receives_from_other_sites": True}).status_code == 403
+    assert client.post("/devices", json=body | {"receives_rejections": True}).json()["receives_rejections"] is True
+    assert client.patch("/devices/OPEN", json={"receives_from_other_sites": True}).status_code == 403
+    assert region.patch("/devices/OPEN", json={"receives_from_other_sites": True}).status_code == 200
+    for change in ({"host": "10.0.0.2"}, {"receives_from_other_sites": False}, {"site_id": "north"}):
+        assert client.patch("/devices/OPEN", json=change).json()["error"]["code"] == "no-right"
+    region.delete("/devices/OPEN")
 
 
 def test_a_site_administrator_reaches_the_own_sites_devices_only(door: Door) -> None:

@@ -284,6 +284,8 @@ export const devices: Device[] = [
     description: "Scanner urgences",
     active: true,
     tls: true,
+    receives_rejections: false,
+    receives_from_other_sites: false,
   },
   {
     aet: "CT_CHU_2",
@@ -293,6 +295,8 @@ export const devices: Device[] = [
     description: "Scanner programmé",
     active: true,
     tls: true,
+    receives_rejections: false,
+    receives_from_other_sites: false,
   },
   {
     aet: "MR_NORD",
@@ -302,6 +306,8 @@ export const devices: Device[] = [
     description: "IRM 1,5 T",
     active: true,
     tls: false,
+    receives_rejections: false,
+    receives_from_other_sites: false,
   },
   {
     aet: "MAMMO_29",
@@ -311,6 +317,8 @@ export const devices: Device[] = [
     description: "Mammographe",
     active: true,
     tls: true,
+    receives_rejections: false,
+    receives_from_other_sites: false,
   },
   {
     aet: "ECHO_PARC",
@@ -320,6 +328,8 @@ export const devices: Device[] = [
     description: "Échographe cabinet",
     active: false,
     tls: false,
+    receives_rejections: false,
+    receives_from_other_sites: false,
   },
   {
     aet: "PACS_LITTORAL",
@@ -329,6 +339,8 @@ export const devices: Device[] = [
     description: "PACS du site",
     active: true,
     tls: true,
+    receives_rejections: false,
+    receives_from_other_sites: false,
   },
 ];
 

@@ -14,17 +14,18 @@ from archipel.archive.follow import followers
 from archipel.archive.intake import Refusal, kind_of, walk_file
 from archipel.archive.model import ConflictKind, Fate, Flag, Incoming, InstanceRef, Level, Outcome, Page, Place, Query, Source
 from archipel.archive.receiver import Receiver
-from archipel.archive.reject import REASONS, Rejection, reject, rejections, revoke_rejections
-from archipel.archive.rejection_note import make_note
+from archipel.archive.reject import REASONS, Rejection, reject, rejections, revoke_rejections, standing_rejection
+from archipel.archive.rejection_note import KEY_OBJECT_SELECTION, make_note, note_bytes, note_ref, own_note
 from archipel.archive.retrieve import dataset, dataset_range, header_bytes, locate, part10
 from archipel.archive.settle import settle_due
 from archipel.archive.unzip import IntakeLimits
 from archipel.archive.verify import Checked, Damage, orphans, verify
 
 __all__ = [
-    "DEFAULTS", "DERIVED_PATHS", "REASONS", "Checked", "Conflict", "ConflictKind", "Damage", "Difference", "Exam", "Fate", "Flag",
-    "Incoming", "InstanceRef", "IntakeLimits", "Level", "Outcome", "Page", "Place", "Query", "Receiver", "Refusal", "Rejection",
-    "Series", "Source", "conflict_with_id", "conflicts", "count_conflicts", "dataset", "dataset_range", "exam", "exams", "find",
-    "followers", "header_bytes", "kind_of", "locate", "make_note", "orphans", "part10", "reject", "rejections", "resolve",
-    "revoke_rejections", "same_pixels", "series_of", "settle_due", "study_count_of_site", "totals", "verify", "walk_file",
+    "DEFAULTS", "DERIVED_PATHS", "KEY_OBJECT_SELECTION", "REASONS", "Checked", "Conflict", "ConflictKind", "Damage", "Difference",
+    "Exam", "Fate", "Flag", "Incoming", "InstanceRef", "IntakeLimits", "Level", "Outcome", "Page", "Place", "Query", "Receiver",
+    "Refusal", "Rejection", "Series", "Source", "conflict_with_id", "conflicts", "count_conflicts", "dataset", "dataset_range",
+    "exam", "exams", "find", "followers", "header_bytes", "kind_of", "locate", "make_note", "note_bytes", "note_ref", "orphans",
+    "own_note", "part10", "reject", "rejections", "resolve", "revoke_rejections", "same_pixels", "series_of", "settle_due",
+    "standing_rejection", "study_count_of_site", "totals", "verify", "walk_file",
 ]  # fmt: skip

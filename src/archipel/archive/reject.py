@@ -11,6 +11,7 @@ from archipel.archive import rows, rows_review
 from archipel.archive.changes import InstanceRejected, RejectionRevoked
 from archipel.archive.errors import no_study
 from archipel.archive.recount import recount
+from archipel.dicom import uids
 from archipel.kit.actor import Actor
 from archipel.kit.clock import to_text
 from archipel.kit.database import Tx
@@ -39,6 +40,7 @@ class Rejection:
     instance_count: int
     by: str
     at: str
+    site_id: str = ""
 
 
 def reject(
@@ -55,12 +57,14 @@ def reject(
 ) -> Rejection:
     """Hide a study, a series or instances; everything stays stored and can be shown again.
 
-    ``code`` is one of :data:`REASONS`. ``note_uid`` is the SOP Instance UID of the note that asked for it, if one did.
+    ``code`` is one of :data:`REASONS`. ``note_uid`` is the SOP Instance UID of the note that asked for it, if one did; else it is that
+    of the note that tells others, which is known as soon as the rejection stands: should it come back, it is no news.
     """
     if code not in REASONS:
         raise Invalid(f"The reasons are: {', '.join(f'{c} {t}' for c, t in REASONS.items())}.", code="rejection-code", field="code")
     study = visible_study(tx, scope, study_uid, lock=True)
     rejection_id = new_id()
+    note_uid = note_uid or uids.derived_uid("rejection", rejection_id)
     count = rows_review.hide_instances(tx, rejection_id, study_uid, series_uid, sop_instance_uids)
     if not count:
         raise NotFound("None of these instances is there to be rejected.", code="nothing-to-reject", field="sop_instance_uids")
@@ -69,13 +73,13 @@ def reject(
         tx,
         {
             "id": rejection_id, "study_uid": study_uid, "site_id": study.site_id, "code": code, "comment": comment[:2000],
-            "note_uid": note_uid or rejection_id, "instance_count": count, "by": actor.id, "at": at, "revoked_by": "", "revoked_at": "",
+            "note_uid": note_uid, "instance_count": count, "by": actor.id, "at": at, "revoked_by": "", "revoked_at": "",
         },
     )  # fmt: skip
     recount(tx, study_uid)
     audit.record(tx, actor, "archive.reject", study_uid=study_uid, object_id=rejection_id, code=code, instance_count=count)
     tx.publish(InstanceRejected(study_uid, study.site_id, rejection_id))
-    return Rejection(rejection_id, study_uid, code, comment, note_uid or rejection_id, count, actor.id, at)
+    return Rejection(rejection_id, study_uid, code, comment, note_uid, count, actor.id, at, study.site_id)
 
 
 def revoke_rejections(tx: Tx, actor: Actor, scope: Scope, study_uid: str) -> int:
@@ -93,10 +97,17 @@ def revoke_rejections(tx: Tx, actor: Actor, scope: Scope, study_uid: str) -> int
 def rejections(tx: Tx, scope: Scope, study_uid: str) -> list[Rejection]:
     """The rejections of a study that stand, newest first."""
     visible_study(tx, scope, study_uid)
-    return [
-        Rejection(r.id, r.study_uid, r.code, r.comment, r.note_uid, r.instance_count, r.by, r.at)
-        for r in rows_review.rejections(tx, study_uid)
-    ]
+    return [_rejection(row) for row in rows_review.rejections(tx, study_uid)]
+
+
+def standing_rejection(tx: Tx, rejection_id: str) -> Rejection | None:
+    """A rejection by its id, or None when it has been taken back; for background work, which names the exam's site itself."""
+    row = rows_review.rejection_with_id(tx, rejection_id)
+    return _rejection(row) if row is not None and not row.revoked_at else None
+
+
+def _rejection(r: Any) -> Rejection:
+    return Rejection(r.id, r.study_uid, r.code, r.comment, r.note_uid, r.instance_count, r.by, r.at, r.site_id)
 
 
 def visible_study(tx: Tx, scope: Scope, study_uid: str, *, lock: bool = False) -> Any:

@@ -11,14 +11,17 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from archipel.archive import rows, rows_review
+from archipel.archive.arrival import MADE_UP_ISSUERS
 from archipel.archive.changes import InstanceRejected, InstanceStored
 from archipel.archive.model import InstanceRef
 from archipel.archive.recount import recount
-from archipel.archive.reject import REASONS, reject
+from archipel.archive.reject import REASONS, Rejection, reject
 from archipel.archive.retrieve import dataset
 from archipel.dicom import uids
+from archipel.dicom.index import path_of
 from archipel.kit.actor import Actor
 from archipel.kit.blobs import Blobs
+from archipel.kit.clock import from_text
 from archipel.kit.database import Tx
 from archipel.kit.feed import Change
 from archipel.kit.scope import Scope
@@ -26,6 +29,11 @@ from archipel.kit.scope import Scope
 KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
 NOTE_BYTES_MAX = 64 << 20
 SCOPE = Scope.system("archive.rejection_notes")
+# What a note repeats of the exam (PS3.3 C.7.1.1, C.7.2.1); type 2 attributes are there even when empty.
+OF_THE_EXAM = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName",
+    "StudyID",
+)  # fmt: skip
 
 
 def apply_received_notes(tx: Tx, changes: Sequence[InstanceStored], *, blobs: Blobs) -> None:
@@ -93,6 +101,31 @@ def _evidence(note: Dataset) -> dict[str, list[str]]:
             uids_of = found.setdefault(str(study.get("StudyInstanceUID", "")), [])
             uids_of += [str(item.get("ReferencedSOPInstanceUID", "")) for item in series.get("ReferencedSOPSequence") or []]
     return found
+
+
+def note_ref(tx: Tx, rejection: Rejection) -> InstanceRef | None:
+    """The note that a peer sent and that made this rejection, as it is stored; None for a rejection by a person."""
+    found = rows.refs(tx, SCOPE, sop_instance_uids=[rejection.note_uid], include_rejected=True)
+    return found[0] if found else None
+
+
+def own_note(tx: Tx, rejection: Rejection) -> Dataset:
+    """The note that tells others of a rejection by a person; always the same for the same rejection."""
+    study = rows.studies_by_uid(tx, [rejection.study_uid])[rejection.study_uid]
+    patient = {keyword: study.attributes.get(path_of(keyword), "") for keyword in OF_THE_EXAM}
+    if study.patient_id and not study.issuer.startswith(MADE_UP_ISSUERS):
+        patient["IssuerOfPatientID"] = study.attributes.get(path_of("IssuerOfPatientID"), "") or study.issuer
+    rejected = rows_review.hidden_refs(tx, rejection.id)
+    return make_note(rejected, code=rejection.code, patient=patient, at=from_text(rejection.at), note_uid=rejection.note_uid)
+
+
+def note_bytes(note: Dataset, transfer_syntax_uid: str) -> bytes:
+    """A note's dataset in an uncompressed transfer syntax."""
+    syntax = pydicom.uid.UID(transfer_syntax_uid)
+    out = pydicom.filebase.DicomBytesIO()
+    out.is_implicit_VR, out.is_little_endian = syntax.is_implicit_VR, syntax.is_little_endian
+    pydicom.filewriter.write_dataset(out, note)
+    return bytes(out.getvalue())
 
 
 def make_note(rejected: Sequence[InstanceRef], *, code: str, patient: dict[str, str], at: datetime, note_uid: str) -> Dataset:

@@ -182,6 +182,18 @@ def rejection_of_note(tx: Tx, study_uid: str, note_uid: str) -> Any | None:
     return tx.execute(select(rejection).where(r.study_uid == study_uid, r.note_uid == note_uid)).first()
 
 
+def rejection_with_id(tx: Tx, rejection_id: str) -> Any | None:
+    """One rejection, standing or revoked."""
+    return tx.execute(select(rejection).where(rejection.c.id == rejection_id)).first()
+
+
+def hidden_refs(tx: Tx, rejection_id: str) -> list[InstanceRef]:
+    """The instances under a rejection, by series and number."""
+    i = instance.c
+    statement = select(*REF_COLUMNS).select_from(JOINED).where(i.rejection_id == rejection_id)
+    return [InstanceRef(*row) for row in tx.execute(statement.order_by(i.series_uid, i.number, i.sop_instance_uid))]
+
+
 def revoke(tx: Tx, rejection_id: str, by: str, at: str) -> None:
     """Mark a rejection as taken back and show its instances again."""
     tx.execute(update(rejection).where(rejection.c.id == rejection_id).values(revoked_by=by, revoked_at=at))

@@ -80,11 +80,18 @@ def device_add(
     site: Site = DEFAULT_SITE,
     description: Annotated[str, typer.Option("--description")] = "",
     tls: Annotated[bool, typer.Option("--tls", help="It listens with TLS.")] = False,
+    receives_rejections: Annotated[bool, typer.Option("--receives-rejections", help="Notes of what is rejected are sent to it.")] = False,
+    receives_from_other_sites: Annotated[
+        bool, typer.Option("--receives-from-other-sites", help="What belongs to other sites may be sent to it.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """Make a DICOM device known; again, to change it."""
     with opened(data, config) as (_, database):
-        device = Device(aet, host, port, site, description, tls)
+        device = Device(
+            aet, host, port, site, description, tls, receives_rejections=receives_rejections,
+            receives_from_other_sites=receives_from_other_sites,
+        )  # fmt: skip
         database.transact(lambda tx: directory.add_device(tx, OPERATOR, device))
 
 

@@ -28,7 +28,7 @@ def add_device(tx: Tx, actor: Actor, device: Device) -> Device:
 
 
 def change_device(tx: Tx, actor: Actor, ae_title: str, **changes: Any) -> Device:
-    """Change a device's host, port, site, description, TLS or activity."""
+    """Change a device's host, port, site, description, TLS, activity or what it takes."""
     return add_device(tx, actor, replace(device_named(tx, ae_title), **changes))
 
 

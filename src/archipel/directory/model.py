@@ -49,7 +49,11 @@ class Site:
 
 @dataclass(frozen=True)
 class Device:
-    """An application entity. ``host`` is a name or address; it calls from there, from any port, and is called at ``port``."""
+    """An application entity. ``host`` is a name or address; it calls from there, from any port, and is called at ``port``.
+
+    ``receives_rejections``: notes of what was rejected are sent to it. ``receives_from_other_sites``: exams and notes of any site may
+    be sent to it (a regional archive), not only those of its own.
+    """
 
     ae_title: str
     host: str
@@ -58,6 +62,8 @@ class Device:
     description: str = ""
     tls: bool = False
     active: bool = True
+    receives_rejections: bool = False
+    receives_from_other_sites: bool = False
 
 
 @dataclass(frozen=True)

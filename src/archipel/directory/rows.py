@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, delete, insert, select, update
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, delete, false, insert, select, update
 
 from archipel.directory.model import Account, Device, Site
 from archipel.kit.database import Tx
@@ -33,6 +33,8 @@ device = Table(
     Column("description", String(200), nullable=False),
     Column("tls", Boolean, nullable=False),
     Column("active", Boolean, nullable=False),
+    Column("receives_rejections", Boolean, server_default=false(), nullable=False),
+    Column("receives_from_other_sites", Boolean, server_default=false(), nullable=False),
     Index(None, "site_id"),
 )
 
@@ -88,12 +90,15 @@ def all_sites(tx: Tx) -> list[Site]:
 
 
 def _device(row: Any) -> Device:
-    return Device(row.ae_title, row.host, row.port, row.site_id, row.description, row.tls, row.active)
+    return Device(
+        row.ae_title, row.host, row.port, row.site_id, row.description, row.tls, row.active, row.receives_rejections,
+        row.receives_from_other_sites,
+    )  # fmt: skip
 
 
 def put_device(tx: Tx, d: Device) -> None:
     """Insert or replace a device."""
-    values = {"host": d.host, "port": d.port, "site_id": d.site_id, "description": d.description, "tls": d.tls, "active": d.active}
+    values = {name: value for name, value in vars(d).items() if name != "ae_title"}
     if not tx.execute(update(device).where(device.c.ae_title == d.ae_title).values(**values)).rowcount:
         tx.execute(insert(device).values(ae_title=d.ae_title, **values))
 

@@ -71,7 +71,7 @@ def lease(database: Database) -> tuple[str, str, str, dict[str, Any]] | None:
 
     def take(tx: Tx) -> tuple[str, str, str, dict[str, Any]] | None:
         j = rows.job.c
-        columns = (j.id, j.name, j.arguments, j.state, j.attempts, j.attempts_max, j.deadline_at)
+        columns = (j.id, j.name, j.arguments, j.state, j.attempts, j.attempts_max, j.deadline_at, j.error)
         while True:
             statement = select(*columns).where(_due(tx)).order_by(j.run_at).limit(1)
             row = tx.execute(statement.with_for_update(skip_locked=True)).first()
@@ -86,7 +86,7 @@ def lease(database: Database) -> tuple[str, str, str, dict[str, Any]] | None:
                 "lease": None,
                 "leased_until": None,
                 "ended_at": to_text(tx.now()),
-                "error": over,
+                "error": f"{over}; before that: {row.error}" if row.error else over,
             }
             tx.execute(update(rows.job).where(j.id == row.id).values(ended))
             log.warning("job.given_up", job=row.name, job_id=row.id, reason=over)

@@ -4,6 +4,7 @@ import archipel.archive.rows
 import archipel.archive.rows_review
 import archipel.audit.rows
 import archipel.directory.rows
+import archipel.distribution.rows
 import archipel.signin.rows  # noqa: F401
 from archipel.kit.rows import metadata
 

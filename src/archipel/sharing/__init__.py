@@ -2,22 +2,34 @@
 
 Standards: IHE BPPC and PS3.15 for the words; the rule itself is ours
 Owns:      nothing yet
-Offers:    scope_for, reaches_site, check_destination, check_device_host, require_store, may, require, permissions_of
+Offers:    scope_for, reaches_site, check_destination, may_receive, check_device_host, require_device_change, require_store, may, require,
+           permissions_of
 Emits:     nothing
 Follows:   nothing
 """
 
 from archipel.sharing.permissions import PERMISSIONS, may, permissions_of, require, roles
-from archipel.sharing.scope import check_destination, check_device_host, reaches_site, require_store, scope_for, visible_site_ids
+from archipel.sharing.scope import (
+    check_destination,
+    check_device_host,
+    may_receive,
+    reaches_site,
+    require_device_change,
+    require_store,
+    scope_for,
+    visible_site_ids,
+)
 
 __all__ = [
     "PERMISSIONS",
     "check_destination",
     "check_device_host",
     "may",
+    "may_receive",
     "permissions_of",
     "reaches_site",
     "require",
+    "require_device_change",
     "require_store",
     "roles",
     "scope_for",

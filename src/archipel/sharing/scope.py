@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterable
 
 from archipel import directory
+from archipel.directory import Device
 from archipel.kit.actor import Actor
 from archipel.kit.database import Tx
 from archipel.kit.errors import NotAllowed
@@ -76,6 +77,25 @@ def check_destination(tx: Tx, site_ids: Iterable[str], destination_site_id: str)
     leaving = sorted({site_id for site_id in site_ids if directory.site_named(tx, site_id).demo})
     if leaving:
         raise NotAllowed("Exams of the training region cannot be sent outside it.", code="demo-stays", detail=", ".join(leaving))
+
+
+def may_receive(tx: Tx, device: Device, site_id: str) -> bool:
+    """Whether what belongs to a site may be sent to a device: an active one of that site, or one that is open to other sites.
+
+    What is synthetic stays in the training region, and what is real never enters it: its people's passwords are public.
+    """
+    at = directory.site_named(tx, device.site_id)
+    if not (device.active and at.active):
+        return False
+    if device.site_id == site_id:
+        return True
+    return device.receives_from_other_sites and at.demo == directory.site_named(tx, site_id).demo
+
+
+def require_device_change(actor: Actor, device: Device) -> None:
+    """NotAllowed when a device that is, or is to be, open to other sites is in the hands of who manages one site only."""
+    if device.receives_from_other_sites:
+        require(actor, "site.manage")
 
 
 def _reaches_all(actor: Actor) -> bool:

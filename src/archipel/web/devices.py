@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -19,6 +20,8 @@ router = APIRouter(route_class=DoorRoute, tags=["directory"])
 DeviceManager = Annotated[Call, needs("device.manage")]
 AeTitle = Annotated[Word, Path(description="AE title.")]
 Port = Annotated[int, Field(ge=1, le=65535)]
+REJECTIONS = "Notes of what is rejected are sent to it (IHE IOCM)."
+OTHER_SITES = "What belongs to other sites may be sent to it; only who manages sites sets this, or changes such a device."
 
 
 class NewDevice(Body):
@@ -31,6 +34,8 @@ class NewDevice(Body):
     description: Text | None = None
     tls: bool = False
     active: bool = True
+    receives_rejections: Annotated[bool, Field(description=REJECTIONS)] = False
+    receives_from_other_sites: Annotated[bool, Field(description=OTHER_SITES)] = False
 
 
 class DeviceChanges(Body):
@@ -42,6 +47,8 @@ class DeviceChanges(Body):
     description: Text | None = None
     active: bool | None = None
     tls: bool | None = None
+    receives_rejections: Annotated[bool | None, Field(description=REJECTIONS)] = None
+    receives_from_other_sites: Annotated[bool | None, Field(description=OTHER_SITES)] = None
 
 
 class DeviceAnswer(BaseModel):
@@ -54,6 +61,8 @@ class DeviceAnswer(BaseModel):
     description: str | None
     active: bool
     tls: bool
+    receives_rejections: Annotated[bool, Field(description=REJECTIONS)]
+    receives_from_other_sites: Annotated[bool, Field(description=OTHER_SITES)]
 
 
 class EchoAnswer(BaseModel):
@@ -77,11 +86,15 @@ def list_devices(call: DeviceManager) -> Listed[DeviceAnswer]:
 def add_device(body: NewDevice, call: DeviceManager) -> DeviceAnswer:
     """Make a DICOM peer known."""
     site_id = body.site_id or call.actor.site_id
-    device = Device(body.aet, body.host, body.port, site_id, body.description or "", body.tls, body.active)
+    device = Device(
+        body.aet, body.host, body.port, site_id, body.description or "", body.tls, body.active, body.receives_rejections,
+        body.receives_from_other_sites,
+    )  # fmt: skip
 
     def act(tx: Tx) -> Device:
         sharing.reaches_site(tx, call.actor, site_id)
         sharing.check_device_host(call.actor, body.host)
+        sharing.require_device_change(call.actor, device)
         if any(known.ae_title == body.aet for known in directory.devices(tx)):
             raise Conflict(f"There is a device {body.aet} already.", code="device-exists", field="aet")
         return directory.add_device(tx, call.actor, device)
@@ -95,7 +108,9 @@ def change_device(aet: AeTitle, body: DeviceChanges, call: DeviceManager) -> Dev
     changes = body.changes(clearable=("description",))
 
     def act(tx: Tx) -> Device:
-        _reachable(tx, call, aet)
+        known = _reachable(tx, call, aet)
+        for device in (known, replace(known, **changes)):
+            sharing.require_device_change(call.actor, device)
         sharing.reaches_site(tx, call.actor, changes.get("site_id", call.actor.site_id))
         if "host" in changes:
             sharing.check_device_host(call.actor, changes["host"])
@@ -135,5 +150,6 @@ def _reachable(tx: Tx, call: Call, aet: str) -> Device:
 def _answer(device: Device) -> DeviceAnswer:
     return DeviceAnswer(
         aet=device.ae_title, host=device.host, port=device.port, site_id=device.site_id, description=device.description or None,
-        active=device.active, tls=device.tls,
+        active=device.active, tls=device.tls, receives_rejections=device.receives_rejections,
+        receives_from_other_sites=device.receives_from_other_sites,
     )  # fmt: skip

@@ -1,6 +1,7 @@
 // Our OHIF extension: plain ES modules that OHIF imports at run time, no build.
 import { createMammographyProtocol, registerMammographyAttributes } from './mammography.js';
 import { keepSameScale } from './same-scale.js';
+import { speakFrench } from './french.js';
 import { broadcastMeasurements } from './measurements-out.js';
 
 let stops = [];
@@ -9,6 +10,7 @@ export default {
   id: '@archipel/ohif-extension',
   preRegistration({ servicesManager }) {
     window.archipel.services = servicesManager.services;
+    if (window.archipel.french) speakFrench();
     registerMammographyAttributes(servicesManager.services.hangingProtocolService);
   },
   onModeEnter({ servicesManager }) {

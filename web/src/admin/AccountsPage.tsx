@@ -94,22 +94,20 @@ function AccountForm({ account, isNew, onClose, onGiven }: FormProps) {
           error={tried && badLogin && t("accounts.badLogin")}
           onChange={(event) => set({ login: event.currentTarget.value })}
         />
-        <Group grow align="flex-start">
-          <Select
-            label={t("accounts.role")}
-            allowDeselect={false}
-            data={roles.map(({ role }) => ({ value: role, label: roleName(role, t) }))}
-            value={draft.role}
-            onChange={(role) => role && set({ role })}
-          />
-          <Select
-            label={t("accounts.site")}
-            allowDeselect={false}
-            data={sites.map((site) => ({ value: site.id, label: site.name }))}
-            value={draft.site_id || null}
-            onChange={(site) => site && set({ site_id: site })}
-          />
-        </Group>
+        <Select
+          label={t("accounts.role")}
+          allowDeselect={false}
+          data={roles.map(({ role }) => ({ value: role, label: roleName(role, t) }))}
+          value={draft.role}
+          onChange={(role) => role && set({ role })}
+        />
+        <Select
+          label={t("accounts.site")}
+          allowDeselect={false}
+          data={sites.map((site) => ({ value: site.id, label: site.name }))}
+          value={draft.site_id || null}
+          onChange={(site) => site && set({ site_id: site })}
+        />
         {permissions.length > 0 && (
           <Text size="xs" c="dimmed">
             {t("accounts.permissionsOf")} {permissions.map((permission) => t(`permissions.${permission}`)).join(", ")}.
@@ -164,8 +162,8 @@ function useAccountColumns(onEdit: (account: Account) => void, onReset: (account
       header: t("accounts.name"),
       cell: (account) => (
         <>
-          <b style={{ fontWeight: 600 }}>{account.name}</b>{" "}
-          <span className="mono" style={{ color: "var(--mantine-color-dimmed)" }}>
+          <b style={{ fontWeight: 600 }}>{account.name}</b>
+          <span className="mono" style={{ display: "block", color: "var(--mantine-color-dimmed)" }}>
             {account.login}
           </span>
         </>
@@ -177,7 +175,9 @@ function useAccountColumns(onEdit: (account: Account) => void, onReset: (account
       key: "seen",
       header: t("accounts.lastSignIn"),
       cell: (account) => (
-        <span className="num">{instant(account.last_sign_in_at, i18n.language) || t("accounts.never")}</span>
+        <span className="num" style={{ whiteSpace: "nowrap" }}>
+          {instant(account.last_sign_in_at, i18n.language) || t("accounts.never")}
+        </span>
       ),
     },
     {

@@ -7,6 +7,7 @@ import { addDevice, changeDevice, echoDevice, listDevices, removeDevice } from "
 import type { Device, EchoResult } from "../api/types";
 import { useSites } from "../exams/Filters";
 import { number } from "../format/values";
+import { useMay } from "../session/session";
 import { Confirm } from "../ui/Confirm";
 import type { Column } from "../ui/DataTable";
 import { FormError, notifyDone, notifyError, reasonText, sentenceOf } from "../ui/errors";
@@ -16,11 +17,22 @@ import { RowMenu } from "./RowMenu";
 import { useChange } from "./useChange";
 
 const AET = /^[\x20-\x5b\x5d-\x7e]{1,16}$/;
-const NEW: Device = { aet: "", host: "", port: 104, site_id: "", description: "", active: true, tls: false };
+const NEW: Device = {
+  aet: "",
+  host: "",
+  port: 104,
+  site_id: "",
+  description: "",
+  active: true,
+  tls: false,
+  receives_rejections: false,
+  receives_from_other_sites: false,
+};
 
 function DeviceForm({ device, isNew, onClose }: { device: Device; isNew: boolean; onClose: () => void }) {
   const { t } = useTranslation();
   const sites = useSites();
+  const may = useMay();
   const { busy, error, run } = useChange("devices");
   const [draft, setDraft] = useState<Device>({ ...device, site_id: device.site_id || (sites[0]?.id ?? "") });
   const [tried, setTried] = useState(false);
@@ -86,6 +98,20 @@ function DeviceForm({ device, isNew, onClose }: { device: Device; isNew: boolean
           checked={draft.tls}
           onChange={(event) => set({ tls: event.currentTarget.checked })}
         />
+        <Switch
+          label={t("devices.receivesRejections")}
+          description={t("devices.receivesRejectionsHint")}
+          checked={draft.receives_rejections}
+          onChange={(event) => set({ receives_rejections: event.currentTarget.checked })}
+        />
+        {may("site.manage") && (
+          <Switch
+            label={t("devices.receivesFromOtherSites")}
+            description={t("devices.receivesFromOtherSitesHint")}
+            checked={draft.receives_from_other_sites}
+            onChange={(event) => set({ receives_from_other_sites: event.currentTarget.checked })}
+          />
+        )}
         <FormError error={error} />
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={onClose}>

@@ -157,6 +157,8 @@ export interface Device {
   description: string | null;
   active: boolean;
   tls: boolean;
+  receives_rejections: boolean;
+  receives_from_other_sites: boolean;
 }
 
 export interface EchoResult {

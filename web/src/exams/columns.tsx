@@ -22,7 +22,7 @@ export const sexText = (sex: string | null, t: TFunction): string =>
 /** `DUPONT Jeanne`, or a word when the images came without a name. */
 export const nameOf = (exam: Exam, t: TFunction): string => personName(exam.patient.name) || t("exams.unnamed");
 
-/** How much room there is: at 1024 px the issuer gives way, at 1600 px the time of arrival joins. */
+/** How much room there is: at 1024 px the age gives way to a whole name and ID, at 1600 px issuer and time of arrival join. */
 export type Room = "narrow" | "normal" | "wide";
 
 function patientColumns(t: TFunction, language: string, room: Room): Column<Exam>[] {
@@ -30,13 +30,13 @@ function patientColumns(t: TFunction, language: string, room: Room): Column<Exam
     {
       key: "flags",
       header: <span className="hidden-visually">{t("exams.column.flags")}</span>,
-      width: 40,
+      width: room === "narrow" ? 32 : 40,
       tight: true,
       cell: (exam) => <FlagIcons exam={exam} />,
     },
     {
       key: "patient",
-      width: room === "wide" ? undefined : room === "narrow" ? 152 : 208,
+      width: room === "wide" ? undefined : room === "narrow" ? 176 : 208,
       header: t("exams.column.patient"),
       sort: "patient_name",
       cell: (exam) => (
@@ -48,12 +48,15 @@ function patientColumns(t: TFunction, language: string, room: Room): Column<Exam
     {
       key: "birth",
       sort: "birth_date",
-      header: `${t("exams.column.sex")}, ${t("exams.column.birth").toLowerCase()}`,
-      width: room === "narrow" ? 150 : 164,
+      header:
+        room === "narrow"
+          ? t("exams.column.birth")
+          : `${t("exams.column.sex")}, ${t("exams.column.birth").toLowerCase()}`,
+      width: room === "narrow" ? 108 : 164,
       cell: (exam) => (
         <span className={`num ${style.line}`}>
           <span className={style.sex}>{sexText(exam.patient.sex, t)}</span> {day(exam.patient.birth_date, language)}{" "}
-          <span className={style.soft}>{ageText(exam.patient.birth_date, new Date(), t)}</span>
+          {room !== "narrow" && <span className={style.soft}>{ageText(exam.patient.birth_date, new Date(), t)}</span>}
         </span>
       ),
     },
@@ -61,11 +64,11 @@ function patientColumns(t: TFunction, language: string, room: Room): Column<Exam
       key: "id",
       sort: "patient_id",
       header: t("exams.column.id"),
-      width: room === "narrow" ? 84 : 142,
+      width: room === "narrow" ? 112 : 142,
       cell: (exam) => (
         <span className={`num ${style.line}`} title={`${exam.patient.id} ${exam.patient.issuer ?? ""}`}>
           {exam.patient.id}
-          {room !== "narrow" && <span className={style.soft}> {exam.patient.issuer}</span>}
+          {room === "wide" && <span className={style.soft}> {exam.patient.issuer}</span>}
         </span>
       ),
     },
@@ -120,14 +123,14 @@ function examColumns(t: TFunction, language: string, room: Room): Column<Exam>[]
       key: "site",
       sort: "site",
       header: t("exams.column.site"),
-      width: room === "narrow" ? 92 : 122,
+      width: room === "narrow" ? 84 : 150,
       cell: (exam) => text(exam.site.name),
     },
     {
       key: "images",
       sort: "instance_count",
       header: t("exams.column.images"),
-      width: room === "narrow" ? 70 : 80,
+      width: room === "narrow" ? 72 : 84,
       end: true,
       cell: (exam) => imagesCell(exam, t, language),
     },

@@ -81,7 +81,7 @@ export function PasswordPage() {
             onChange={(event) => setAgain(event.currentTarget.value)}
           />
           <FormError error={error} />
-          <Group grow>
+          <Group justify="flex-end" gap="xs">
             {forced ? (
               <Button variant="default" onClick={leave}>
                 {t("account.signOut")}
