@@ -8,7 +8,7 @@ from tests.dimse.peers import CT, EXPLICIT, store
 from tests.dimse.region import Region
 from tests.dimse.test_retrieve import destination, identifier, move
 
-NOT_AUTHORIZED = 0x0124
+DESTINATION_UNKNOWN = 0xA801
 
 
 def test_a_training_exam_moves_within_the_training_region_only(region: Region) -> None:
@@ -19,7 +19,9 @@ def test_a_training_exam_moves_within_the_training_region_only(region: Region) -
     store(region, study)
     asked = identifier("STUDY", StudyInstanceUID=study[0].StudyInstanceUID)
     with destination(region, [(CT, [EXPLICIT])]) as outside:
-        assert move(region, asked)[-1][0].Status == NOT_AUTHORIZED
+        for is_open in (False, True):
+            region.device("DEST", outside.port, receives_from_other_sites=is_open)
+            assert move(region, asked)[-1][0].Status == DESTINATION_UNKNOWN
         assert not outside.got
         region.device("DEST", outside.port, site_id="training")
         assert move(region, asked)[-1][0].Status == 0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import structlog
 
-from archipel import directory, sharing
+from archipel import audit, sharing
 from archipel.archive import InstanceRef
 from archipel.dicom import pdu, scu, sop_classes, status
 from archipel.dicom.message import Command
@@ -25,17 +26,38 @@ _CONTEXTS_MAX = 128
 _CONNECTIONS_MAX = 3  # a destination that breaks off is called again this often, then the rest counts as failed
 
 
-def destination(parts: Parts, ae_title: str) -> Any:
-    """The active device of that title at an active site, or None; blocks."""
+def destination(parts: Parts, assoc: Association, ae_title: str) -> Any:
+    """The device of that title if the asker may have exams sent there, or None, which is logged and audited; blocks.
+
+    An asker names active devices of its own site, itself among them, and devices that are open to other sites (decision 0012).
+    """
 
     def look(tx: Tx) -> Any:
         device = parts.device_named(tx, ae_title)
-        return device if device.active and directory.site_named(tx, device.site_id).active else None
+        return device if sharing.may_receive(tx, device, assoc.actor.site_id) else None
 
     try:
-        return parts.read(look) if ae_title else None
+        found = parts.read(look) if ae_title else None
     except NotFound:
-        return None
+        found = None
+    if found is None:
+        log.warning("move.destination_refused", association_id=assoc.id, calling_ae=assoc.calling_ae, destination=ae_title[:16])
+        record_move(parts, assoc, ae_title[:16], (), audit.Outcome.REFUSED)
+    return found
+
+
+def record_move(parts: Parts, assoc: Association, ae_title: str, refs: Sequence[InstanceRef], outcome: audit.Outcome) -> None:
+    """Write who asked that what be sent where, per study; what left indeed is recorded beside it when it has; blocks."""
+    counts = Counter(ref.study_uid for ref in refs) or Counter({"": 0})
+
+    def act(tx: Tx) -> None:
+        for study_uid, count in counts.items():
+            parts.audit(
+                tx, actor=assoc.actor, action="dimse.move", study_uid=study_uid, object_id=assoc.id, outcome=outcome,
+                destination=ae_title, instance_count=count,
+            )  # fmt: skip
+
+    parts.database.transact(act)
 
 
 def check_may_leave(parts: Parts, refs: Sequence[InstanceRef], device: Any) -> None:
@@ -111,7 +133,9 @@ class Sending:
             self.progress.count(ref, status.PROCESSING_FAILURE, reason)
 
     def _association(self, refs: Sequence[InstanceRef]) -> scu.Association:
-        tls = self._parts.tls_client if getattr(self._device, "tls", False) else None
+        tls = self._parts.tls_client if self._device.tls else None
+        if self._device.tls and tls is None:  # nothing goes in clear instead
+            raise Unavailable(f"{self._device.ae_title} asks for TLS, and no certificate is set.", code="no-tls")
         peer = scu.Peer(self._device.host, self._device.port, self._device.ae_title, self._parts.ae_title, tls)
         limits = scu.Limits(artim_s=self._parts.settings.artim_s, response_s=self._parts.settings.response_s)
         return scu.Association(peer, offers(refs), limits=limits)

@@ -7,6 +7,7 @@ import asyncio
 import structlog
 
 from archipel.archive import InstanceRef
+from archipel.audit import Outcome
 from archipel.dicom import sop_classes, status
 from archipel.dicom.message import Command
 from archipel.dimse import get, identifiers, move
@@ -27,16 +28,16 @@ async def answer_move(parts: Parts, assoc: Association, context: Context, comman
     refs = await _asked_for(parts, assoc, context, command, sop_classes.MOVE)
     if refs is None:
         return
-    destination = await asyncio.get_running_loop().run_in_executor(
-        parts.threads, move.destination, parts, (command.move_destination or "").strip()
-    )
+    loop, named = asyncio.get_running_loop(), (command.move_destination or "").strip()
+    destination = await loop.run_in_executor(parts.threads, move.destination, parts, assoc, named)
     if destination is None:
-        await assoc.answer(context, command, status.MOVE_DESTINATION_UNKNOWN, "The move destination is not a known, active device")
+        await assoc.answer(context, command, status.MOVE_DESTINATION_UNKNOWN, "Not a device that exams of your site may be sent to")
         return
-    await asyncio.get_running_loop().run_in_executor(parts.threads, move.check_may_leave, parts, refs, destination)
+    await loop.run_in_executor(parts.threads, move.check_may_leave, parts, refs, destination)
+    await loop.run_in_executor(parts.threads, move.record_move, parts, assoc, named, refs, Outcome.SUCCESS)
     progress = Progress(len(refs))
     sending = move.Sending(parts, assoc, command, destination, refs, progress)
-    work = asyncio.get_running_loop().run_in_executor(parts.movers, sending.run)
+    work = loop.run_in_executor(parts.movers, sending.run)
     try:
         await _answer_pending(assoc, context, command, progress, work, sending)
     except BaseException:  # the asker left: what it asked for is not sent on
