@@ -47,6 +47,28 @@ def test_the_language_follows_the_address(screen: Viewer, studies: dict[str, str
     assert screen.page.get_attribute("a.archipel-home", "title") == "Back to the list of exams"
 
 
+def test_what_upstream_left_in_english_is_french(screen: Viewer, studies: dict[str, str]) -> None:
+    page = screen.page
+    screen.open(studies["ct-head"])
+    screen.painted(1)
+    expect(page.get_by_text("28/02/1935")).to_be_visible()
+    expect(page.get_by_role("button", name="Superposition")).to_be_attached()
+    page.click('[data-cy="Capture-btn"]')
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Enregistrer l’image")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Fermer")).to_be_visible()
+    shown = set(dialog.inner_text().splitlines())
+    assert not shown & {"Save", "Save Image", "Close", "Cancel", "Download", "Series", "File type"}
+
+
+def test_english_stays_english(screen: Viewer, studies: dict[str, str]) -> None:
+    screen.open(studies["ct-head"], lng="en")
+    screen.painted(1)
+    screen.page.click('[data-cy="Capture-btn"]')
+    expect(screen.page.get_by_role("dialog").get_by_role("button", name="Save Image")).to_be_visible()
+    expect(screen.page.get_by_role("dialog").get_by_role("button", name="Close")).to_be_visible()
+
+
 def test_mpr_shows_three_planes(screen: Viewer, studies: dict[str, str]) -> None:
     screen.open(studies["ct-head"], hangingProtocolId="mpr")
     screen.painted(3)
@@ -175,11 +197,18 @@ def test_a_measurement_is_kept_as_structured_report(screen: Viewer, server: Serv
     # Read before it is kept: the report that comes back takes its place.
     shown = page.evaluate(f"() => {SERVICES}.measurementService.getMeasurements().map(m => m.displayText.primary[0])")
     page.get_by_text("Créer SR").first.click()
-    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    page.get_by_role("dialog").get_by_placeholder("Nom du compte rendu").fill("Nodule suivi")
+    page.get_by_role("dialog").get_by_role("button", name="Enregistrer").click()
     wait_until(lambda: server.store.stored, 30)
     report = server.store.stored[0]
     assert report.Modality == "SR" and report.StudyInstanceUID == studies["ct-chest"] and report.PatientID == "DEMO-PA-0002"
     assert f"{lengths(report)[0]:.1f} mm" == shown[0]
+    screen.open(studies["ct-chest"])
+    screen.painted(1)
+    page.get_by_text("Nodule suivi").first.dblclick()
+    expect(page.locator(".viewport-element svg").get_by_text(f"{lengths(report)[0]:.2f} mm").first).to_be_attached(timeout=60_000)
+    expect(page.get_by_text("Continuer à suivre les mesures de cet examen ?")).to_be_visible()
+    expect(page.locator("#viewport-notification").get_by_role("button", name="Oui")).to_be_visible()
 
 
 def lengths(ds: Dataset) -> list[float]:

@@ -34,7 +34,7 @@ def test_a_measurement_on_the_platform_joins_the_exam(platform: Platform, browse
     page.click('[data-cy="prompt-begin-tracking-yes-btn"]')
     page.click('[data-cy="trackedMeasurements-btn"]')
     page.get_by_text("Créer SR").first.click()
-    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    page.get_by_role("dialog").get_by_role("button", name="Enregistrer").click()
 
     def reports() -> bool:
         """three structured reports in the exam: dose, nodules, the new one"""
