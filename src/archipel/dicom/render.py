@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from archipel.dicom import codecs, documents, frames, jsonmodel, transcode, uids, voi, walk
+from archipel.dicom import codecs, documents, frames, jsonmodel, overlays, transcode, uids, voi, walk
 from archipel.dicom.codecs import Array
 from archipel.dicom.header import inflated
 from archipel.dicom.jsonmodel import Json
@@ -125,7 +125,8 @@ def _image(window: walk.Window, pixels: frames.PixelData, row: Json, request: Re
 
 def _shown(supplier: frames.Supplier, number: int, row: Json, request: RenderRequest) -> Image.Image:
     array, info = supplier(number - 1)
-    picture = Image.fromarray(np.ascontiguousarray(voi.shown(array, info, row, number, request.window)))
+    shown = overlays.burn(voi.shown(array, info, row, number, request.window), array, row, number)
+    picture = Image.fromarray(np.ascontiguousarray(shown))
     return fit(picture, request.viewport, pixel_aspect(row, number))
 
 
