@@ -108,7 +108,7 @@ def refresh(target: Path, stamp: str, build: Callable[[Path, str], None]) -> Non
 def app_stamp() -> str:
     skipped = {"node_modules", "dist", "ohif", "test-results"}
     sources = [p for entry in WEB.iterdir() if entry.name not in skipped for p in ([entry] if entry.is_file() else entry.rglob("*"))]
-    return digest_of(sources)
+    return digest_of([*sources, *(ROOT / "docs" / "guide").glob("*/*.md")])
 
 
 def build_app(out: Path, stamp: str) -> None:

@@ -16,6 +16,7 @@ const ConflictsPage = lazy(() => import("./conflicts/ConflictsPage").then((m) =>
 const DevicesPage = lazy(() => import("./admin/DevicesPage").then((m) => ({ default: m.DevicesPage })));
 const SitesPage = lazy(() => import("./admin/SitesPage").then((m) => ({ default: m.SitesPage })));
 const AccountsPage = lazy(() => import("./admin/AccountsPage").then((m) => ({ default: m.AccountsPage })));
+const GuidePage = lazy(() => import("./guide/GuidePage").then((m) => ({ default: m.GuidePage })));
 const SystemPage = lazy(() => import("./system/SystemPage").then((m) => ({ default: m.SystemPage })));
 
 /** A fault of the app itself, or an old page whose parts were replaced by a new version. */
@@ -58,6 +59,7 @@ export const router = createBrowserRouter([
               { path: "/admin/sites", element: allowed("site.manage", <SitesPage />) },
               { path: "/admin/accounts", element: allowed("account.manage", <AccountsPage />) },
               { path: "/system", element: allowed("system.read", <SystemPage />) },
+              { path: "/guide/:page?", element: <GuidePage /> },
               { path: "*", element: <NotThere /> },
             ],
           },

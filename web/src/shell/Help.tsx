@@ -1,5 +1,6 @@
-import { Group, Modal, Stack, Text } from "@mantine/core";
+import { Anchor, Group, Modal, Stack, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
 
 const KEYS = [
   { keys: ["/"], text: "search" },
@@ -43,6 +44,9 @@ export function Help({ opened, onClose }: { opened: boolean; onClose: () => void
         <Text size="xs" c="dimmed" mt={6}>
           {t("help.note")}
         </Text>
+        <Anchor component={Link} to="/guide" size="sm" onClick={onClose}>
+          {t("help.guide")}
+        </Anchor>
       </Stack>
     </Modal>
   );
