@@ -111,6 +111,18 @@ def keyboard_help(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+def guide(page: Page) -> None:
+    page.goto("/guide/technician")
+    expect(page.locator("article h1")).to_be_visible()
+
+
+def failed(page: Page) -> None:
+    page.route("**/api/v1/devices*", lambda route: route.abort())
+    page.goto("/admin/devices")
+    expect(page.get_by_role("button", name=re.compile("Réessayer|Try again"))).to_be_visible(timeout=20_000)
+    page.unroute("**/api/v1/devices*")
+
+
 SIGNED_OUT = [Screen("sign-in", _to("/sign-in"))]
 SIGNED_IN = [
     Screen("exams", exam_list),
@@ -133,6 +145,8 @@ SIGNED_IN = [
     Screen("system", _to("/system")),
     Screen("account-menu", account_menu),
     Screen("help", keyboard_help),
+    Screen("guide", guide),
+    Screen("error", failed),
     Screen("password", _to("/password")),
     Screen("not-found", _to("/nowhere")),
 ]

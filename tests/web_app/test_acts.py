@@ -335,3 +335,56 @@ def test_language_and_theme_are_kept(page: Page) -> None:
     expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
     expect(page.get_by_role("heading", name="Examens")).to_be_visible()
     page.request.patch("/api/v1/session", data={"locale": "en"}, headers={"X-Archipel-CSRF": "mock"})
+
+
+def test_by_keyboard_alone_from_the_sign_in_to_the_viewer_and_back(stranger: Page) -> None:
+    press, type_ = stranger.keyboard.press, stranger.keyboard.type
+    stranger.goto("/sign-in")
+    expect(stranger.locator("input[name=login]")).to_be_focused()
+    type_("c.leroy")
+    press("Tab")
+    type_("archipel")
+    press("Enter")
+    expect(stranger.locator("tbody tr").first).to_be_visible()
+    press("/")
+    type_("lefevre")
+    expect(stranger.locator("tbody tr").first).to_contain_text("LEFÈVRE")
+    expect(stranger).to_have_url(re.compile("q=lefevre"))
+    settle(stranger)
+    for _ in range(40):
+        if stranger.evaluate("document.activeElement.matches('tbody a[href^=\"/exams/\"]')"):
+            break
+        press("Tab")
+    press("ArrowDown")
+    press("ArrowUp")
+    press("Enter")
+    expect(stranger.locator("h1")).to_contain_text("LEFÈVRE")
+    with stranger.context.expect_page() as viewer:
+        press("v")
+    assert re.search(r"/ohif/viewer\?StudyInstanceUIDs=|/api/v1/exams/[0-9.]+/viewer\?locale=", viewer.value.url)
+    viewer.value.close()
+    press("g")
+    press("e")
+    expect(stranger).to_have_url(re.compile("/exams"))
+    expect(stranger.locator("tbody tr").first).to_be_visible()
+
+
+def test_the_help_leads_to_the_guide_in_the_language_of_the_person(page: Page) -> None:
+    exam_list(page)
+    page.keyboard.press("?")
+    page.get_by_role("dialog").get_by_role("link", name="The guide: one page per role").click()
+    expect(page.get_by_role("heading", name="First steps")).to_be_visible()
+    page.get_by_role("navigation", name="The guide").get_by_role("link", name="Technician").click()
+    expect(page.get_by_role("heading", name="Decide a conflict")).to_be_visible()
+    page.get_by_role("article").get_by_role("link", name="first steps").click()
+    expect(page).to_have_url(re.compile("/guide/start$"))
+
+
+def test_at_1024_pixels_an_exam_is_named_in_full(browser: Browser, made_up_region: MadeUp) -> None:
+    look = Look("fr", "light", 1024)
+    with open_page(browser, made_up_region, look) as narrow:
+        sign_in(narrow, made_up_region, look)
+        exam_list(narrow)
+        cut = """column => [...document.querySelectorAll(`tbody td:nth-child(${column}) > *`)]
+            .filter(cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.innerText)"""
+        assert [narrow.evaluate(cut, column) for column in (3, 5)] == [[], []]  # birth date, date of the exam
