@@ -65,11 +65,15 @@ def token(
     login: str,
     data: Data = Path("var"),
     hours: Annotated[int, typer.Option("--hours", min=1, max=24 * 366, help="How long it lasts.")] = 24,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help="Limit it to this: read, store or admin; may be repeated. None: all that the role may."),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Print a bearer token for an account, and nothing else."""
     with opened(data, config) as (_, database):
-        print(database.transact(lambda tx: signin.issue_token(tx, OPERATOR, login, hours=hours)))
+        print(database.transact(lambda tx: signin.issue_token(tx, OPERATOR, login, hours=hours, scope=scope or ())))
 
 
 def device_add(

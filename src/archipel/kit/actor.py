@@ -11,7 +11,8 @@ class Actor:
     """The author of an act, as it is written into the audit record.
 
     ``id`` is the login, the AE title of a device, or the name of a background task; ``address`` is where it came from.
-    ``demo`` marks people of the training region, whose passwords are public: they reach nothing outside it.
+    ``demo`` marks people of the training region, whose passwords are public: they reach nothing outside it. ``token_scope`` names what
+    a token was given for, in words of ``sharing``; empty for all that the role may.
     """
 
     kind: Literal["account", "device", "system"]
@@ -21,6 +22,7 @@ class Actor:
     site_id: str = ""
     address: str = ""
     demo: bool = False
+    token_scope: str = ""
 
     @classmethod
     def system(cls, task: str) -> Actor:

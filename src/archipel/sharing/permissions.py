@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from archipel.directory import Role
 from archipel.kit.actor import Actor
-from archipel.kit.errors import NotAllowed
+from archipel.kit.errors import Invalid, NotAllowed
 
 _READ = ("exam.read", "exam.download")
 PERMISSIONS: dict[str, frozenset[str]] = {
@@ -25,6 +27,15 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "device": frozenset((*_READ, "exam.store", "exam.reject")),
 }  # fmt: skip
 
+# What a token can be limited to; it never gives more than its account's role. ``admin`` without ``read`` sees no exam.
+TOKEN_SCOPES: dict[str, frozenset[str]] = {
+    "read": frozenset((*_READ, "system.read", "audit.read")),
+    "store": frozenset(("exam.store",)),
+    "admin": frozenset(
+        ("exam.reject", "conflict.resolve", "device.manage", "site.manage", "account.manage", "system.operate", "demo.reset")
+    ),
+}
+
 # Roles that see the exams of every site. The others see their own site's; care teams and consent come with identity.
 EVERY_SITE = frozenset({Role.ADMINISTRATOR.value, Role.ARCHIVE_OPERATOR.value})
 
@@ -34,14 +45,41 @@ def permissions_of(role: str) -> frozenset[str]:
     return PERMISSIONS.get(role, frozenset())
 
 
+def rights_of(actor: Actor) -> frozenset[str]:
+    """What the actor may do: what its role gives, within what its token was given for. The one place where rights are resolved."""
+    rights = permissions_of("device" if actor.kind == "device" else actor.role)
+    if not actor.token_scope:
+        return rights
+    return rights & frozenset().union(*(TOKEN_SCOPES.get(word, frozenset()) for word in actor.token_scope.split()))
+
+
+def token_scope(words: Iterable[str]) -> str:
+    """A token's scope from its words, in one order; Invalid for a word that is none."""
+    wanted = set(words)
+    unknown = sorted(wanted - set(TOKEN_SCOPES))
+    if unknown:
+        raise Invalid(f"There is no scope {unknown[0]!r}; there are: {', '.join(TOKEN_SCOPES)}.", code="scope", field="scope")
+    return " ".join(word for word in TOKEN_SCOPES if word in wanted)
+
+
 def may(actor: Actor, permission: str) -> bool:
     """Whether the actor has a permission."""
-    return permission in permissions_of("device" if actor.kind == "device" else actor.role)
+    return permission in rights_of(actor)
+
+
+def require_whole(actor: Actor) -> None:
+    """NotAllowed for a token that was given for less than everything: it does not change its account."""
+    if actor.token_scope:
+        raise NotAllowed("This token was given for less than that.", code="token_scope", detail=f"{actor.id} {actor.token_scope}")
 
 
 def require(actor: Actor, permission: str) -> None:
-    """NotAllowed when the actor lacks the permission."""
+    """NotAllowed when the actor lacks the permission; ``token_scope`` when only its token does."""
     if not may(actor, permission):
+        if permission in permissions_of(actor.role) and actor.kind == "account":
+            raise NotAllowed(
+                f"This token was not given for that ({permission}).", code="token_scope", detail=f"{actor.id} {actor.token_scope}"
+            )
         raise NotAllowed(
             f"Your role has no right to do this ({permission}).", code="no-right", detail=f"{actor.kind} {actor.id} {permission}"
         )

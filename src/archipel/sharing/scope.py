@@ -48,9 +48,15 @@ def reaches_site(tx: Tx, actor: Actor, site_id: str) -> None:
 
 def require_store(tx: Tx, actor: Actor) -> None:
     """NotAllowed without the right to store, or when the actor's site is switched off: what it sends would belong to nobody at work."""
+    require_store_at(tx, actor, actor.site_id)
+
+
+def require_store_at(tx: Tx, actor: Actor, site_id: str) -> None:
+    """The same for what is added to an exam of a site that the actor sees."""
     require(actor, "exam.store")
-    if not directory.site_named(tx, actor.site_id).active:
-        raise NotAllowed("Your site is switched off; it stores nothing.", code="site-closed", detail=actor.site_id)
+    if not directory.site_named(tx, site_id).active:
+        whose = "Your site" if site_id == actor.site_id else "The exam's site"
+        raise NotAllowed(f"{whose} is switched off; it stores nothing.", code="site-closed", detail=site_id)
 
 
 def check_device_host(actor: Actor, host: str) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from archipel import audit, directory
+from archipel import audit, directory, sharing
 from archipel.directory import Account
 from archipel.kit.actor import Actor
 from archipel.kit.clock import to_text
@@ -119,8 +120,12 @@ def extend_session(tx: Tx, secret: str, *, hours: int) -> None:
     rows.extend_session(tx, _digest(secret), to_text(tx.now() + timedelta(hours=hours)))
 
 
-def issue_token(tx: Tx, actor: Actor, login: str, *, hours: int = 24, scope: str = "") -> str:
-    """A bearer token for an account; it ends after ``hours`` or when the account is disabled."""
+def issue_token(tx: Tx, actor: Actor, login: str, *, hours: int = 24, scope: Iterable[str] = ()) -> str:
+    """A bearer token for an account; it ends after ``hours`` or when the account is disabled.
+
+    ``scope`` limits it to some of what the account's role may (words of ``sharing.TOKEN_SCOPES``); empty: to nothing less.
+    """
+    limited = sharing.token_scope(scope)
     account = directory.account_named(tx, login)
     if not account.active:
         raise NotAllowed(f"The account {login} is disabled.", code="account-disabled")
@@ -130,11 +135,11 @@ def issue_token(tx: Tx, actor: Actor, login: str, *, hours: int = 24, scope: str
         tx,
         digest=_digest(secret),
         account_id=account.id,
-        scope=scope,
+        scope=limited,
         created_at=to_text(now),
         expires_at=to_text(now + timedelta(hours=hours)),
     )
-    audit.record(tx, actor, "signin.issue_token", object_id=login, hours=hours)
+    audit.record(tx, actor, "signin.issue_token", object_id=login, hours=hours, scope=limited)
     return secret
 
 
@@ -142,7 +147,7 @@ def actor_of_token(tx: Tx, secret: str, address: str) -> Actor | None:
     """The actor behind a bearer token; None when it is unknown or over."""
     row = rows.get_token(tx, _digest(secret), to_text(tx.now()))
     account = directory.account_of(tx, row.account_id) if row else None
-    return actor_for(tx, account, address) if account and account.active else None
+    return replace(actor_for(tx, account, address), token_scope=row.scope) if row and account and account.active else None
 
 
 def actor_for(tx: Tx, account: Account, address: str) -> Actor:

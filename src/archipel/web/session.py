@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from archipel import audit, directory, sharing, signin
 from archipel.directory import Account
+from archipel.kit.actor import Actor
 from archipel.kit.database import Tx
 from archipel.web.errors import DoorRoute
 from archipel.web.parts import Call, Parts, SignedIn, parts_of
@@ -70,25 +71,27 @@ def open_session(body: SignIn, request: Request, response: Response) -> SessionA
     response.set_cookie(signin.SESSION_COOKIE, opened.secret, httponly=True, samesite="strict", secure=secure, path="/")
     response.set_cookie(CSRF_COOKIE, opened.csrf, httponly=False, samesite="strict", secure=secure, path="/")
     with parts.database.read() as tx:
-        return _session(tx, parts, opened.account)
+        return _session(tx, parts, opened.account, signin.actor_for(tx, opened.account, address))
 
 
 @router.get("/session", summary="Who is signed in")
 def read_session(call: SignedIn) -> SessionAnswer:
     """The account behind the cookie or the bearer token, and its permissions."""
     with call.database.read() as tx:
-        return _session(tx, call.parts, directory.account_named(tx, call.actor.id))
+        return _session(tx, call.parts, directory.account_named(tx, call.actor.id), call.actor)
 
 
 @router.patch("/session", status_code=204, summary="Choose a language")
 def change_preferences(body: Preferences, call: SignedIn) -> None:
     """Keep the language of the own account."""
+    sharing.require_whole(call.actor)
     call.database.transact(lambda tx: directory.change_account(tx, call.actor, call.actor.id, locale=body.locale))
 
 
 @router.post("/session/password", status_code=204, summary="Change the own password")
 def change_password(body: NewPassword, call: SignedIn) -> None:
     """Replace the own password; the account's other sessions end."""
+    sharing.require_whole(call.actor)
 
     def act(tx: Tx) -> None:
         directory.change_password(tx, call.actor, call.actor.id, body.current, body.new)
@@ -113,14 +116,14 @@ def _sign_out(tx: Tx, call: Call, secret: str) -> None:
     audit.record(tx, call.actor, "signin.sign_out")
 
 
-def _session(tx: Tx, parts: Parts, account: Account) -> SessionAnswer:
-    visible = sharing.visible_site_ids(tx, signin.actor_for(tx, account, ""))
+def _session(tx: Tx, parts: Parts, account: Account, actor: Actor) -> SessionAnswer:
+    visible = sharing.visible_site_ids(tx, actor)
     return SessionAnswer(
         account=SignedInAccount(
             login=account.login, name=account.name, role=account.role, site_id=account.site_id, locale=account.locale,
             must_change_password=account.must_change_password,
         ),
-        permissions=sorted(sharing.permissions_of(account.role)),
+        permissions=sorted(sharing.rights_of(actor)),
         demo=any(site.demo for site in directory.sites(tx) if site.id in visible),
         aet=parts.ae_title,
     )  # fmt: skip
