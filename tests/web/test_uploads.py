@@ -191,3 +191,21 @@ def test_a_sender_that_vanishes_leaves_nothing(door: Door) -> None:
         assert time.monotonic() < until
         time.sleep(0.05)
     assert door.client("technician").get("/exams").status_code == 200
+
+
+@pytest.mark.parametrize("role", ["administrator", "archive_operator"])
+def test_a_document_that_the_region_attaches_belongs_to_the_exams_site(door_on: Door, role: str) -> None:
+    door_on.account("region", role, "south")
+    client = door_on.client("region")
+    (ds,) = make.ct_study(instances=1, IssuerOfPatientID=None)
+    door_on.store(ds)  # of the north
+    uid = str(ds.StudyInstanceUID)
+    (row,) = rows(client.post("/uploads", data={"study_uid": uid, "description": "Consent"}, files={"file": ("p.pdf", PDF)}))
+    assert (row["fate"], row["study_uid"]) == ("stored", uid)
+    exam = client.get(f"/exams/{uid}").json()
+    assert (exam["flags"], exam["conflicts"], exam["site"]["id"], exam["instance_count"]) == ([], [], "north", 2)
+    received = [t for t in client.get(f"/exams/{uid}/trace").json().get("items", []) if t["action"] == "archive.receive"]
+    assert role != "administrator" or received[0]["actor"] == "region"
+    door_on.client("administrator").patch("/sites/north", json={"active": False})
+    (late,) = rows(client.post("/uploads", data={"study_uid": uid}, files={"file": ("q.pdf", PDF + b" ")}))
+    assert (late["fate"], late["reason"]) == ("refused", "site-closed")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from archipel import archive
+from archipel import archive, sharing
 from archipel.archive import Incoming, Source
 from archipel.dicom.index import path_of
 from archipel.dicom.wrap import attributes_of
@@ -22,8 +23,17 @@ CHUNK_BYTES = 1 << 20
 LENGTH_MAX = {"patient_id": 64, "patient_name": 64, "description": 64}
 SEXES = ("", "M", "F", "O")
 
-# Attributes of patient and study in DICOM JSON, or why there are none.
-Target = dict[str, Any] | ArchipelError | None
+
+@dataclass(frozen=True)
+class Owner:
+    """Whom a document belongs to: attributes of patient and study in DICOM JSON, and the site that answers for the exam."""
+
+    attributes: dict[str, Any]
+    site_id: str
+
+
+# Whom the documents of a form belong to, why that cannot be said, or that the form names nobody.
+Target = Owner | ArchipelError | None
 
 
 def target_of(call: Call, fields: dict[str, str]) -> Target:
@@ -32,14 +42,14 @@ def target_of(call: Call, fields: dict[str, str]) -> Target:
         if fields.get("study_uid"):
             return _of_exam(call, fields["study_uid"], _text(fields, "description"))
         if fields.get("patient_id") or fields.get("patient_name"):
-            return _typed(call, fields)
+            return Owner(_typed(call, fields), call.actor.site_id)
     except ArchipelError as error:
         return error
     return None
 
 
 def wrapper(parts: Parts, target: Target, source: Source) -> Callable[[str, Spooled, str], Incoming] | None:
-    """What makes an instance of a document; None when the form names nobody."""
+    """What makes an instance of a document; None when the form names nobody. It comes from the exam's site, whoever adds it."""
     if target is None:
         return None
 
@@ -50,7 +60,8 @@ def wrapper(parts: Parts, target: Target, source: Source) -> Callable[[str, Spoo
             raise Unavailable("Documents cannot be wrapped now; try again.", code="no-pixels")
         try:
             with tempfile.TemporaryDirectory(dir=parts.spool.folder) as folder:
-                made = _wrapped(parts, kind, spooled, Path(folder), target, source, name)
+                source_of = replace(source, site_id=target.site_id)
+                made = _wrapped(parts, kind, spooled, Path(folder), target.attributes, source_of, name)
         except OSError as error:
             raise LimitReached("There is no room to wrap the document.", code="out-of-space", detail=repr(error)) from error
         spooled.close()
@@ -76,16 +87,18 @@ def _wrapped(parts: Parts, kind: str, spooled: Spooled, folder: Path, target: di
     return Incoming(made, wrapped.transfer_syntax_uid, wrapped.sop_class_uid, wrapped.sop_instance_uid, source, 0, name)
 
 
-def _of_exam(call: Call, study_uid: str, description: str) -> dict[str, Any]:
+def _of_exam(call: Call, study_uid: str, description: str) -> Owner:
     with call.database.read() as tx:
         exam = archive.exam(tx, call.scope(tx, "upload"), study_uid)
-    return attributes_of(
+        sharing.require_store_at(tx, call.actor, exam.site_id)
+    attributes = attributes_of(
         PatientName=exam.patient_name, PatientID=exam.patient_id, PatientBirthDate=exam.birth_date, PatientSex=exam.sex,
         StudyInstanceUID=exam.study_uid, StudyDate=exam.study_date, StudyTime=exam.study_time, AccessionNumber=exam.accession_number,
         StudyDescription=exam.description, StudyID=exam.attributes.get(path_of("StudyID"), ""),
         ReferringPhysicianName=exam.attributes.get(path_of("ReferringPhysicianName"), ""),
         **({} if exam.issuer.startswith(OWN_ISSUERS) else {"IssuerOfPatientID": exam.issuer}), **_described(description),
     )  # fmt: skip
+    return Owner(attributes, exam.site_id)
 
 
 def _typed(call: Call, fields: dict[str, str]) -> dict[str, Any]:
