@@ -5,7 +5,8 @@ import archipel.archive.rows_review
 import archipel.audit.rows
 import archipel.directory.rows
 import archipel.distribution.rows
-import archipel.signin.rows  # noqa: F401
+import archipel.signin.rows
+import archipel.web.rows  # noqa: F401
 from archipel.kit.rows import metadata
 
 __all__ = ["metadata"]

@@ -12,6 +12,7 @@ from archipel.directory import Account, Role
 from archipel.kit.database import Tx
 from archipel.kit.errors import NotAllowed, NotFound
 from archipel.web.errors import DoorRoute
+from archipel.web.once import REPEATABLE, once
 from archipel.web.parts import Call, SignedIn, needs
 from archipel.web.words import Body, Listed, Text, Word, whole
 
@@ -84,17 +85,19 @@ def list_accounts(call: AccountManager) -> Listed[AccountAnswer]:
         return whole([AccountAnswer(**_fields(a)) for a in directory.accounts(tx) if a.site_id in visible])
 
 
-@router.post("/accounts", status_code=201, summary="Add an account")
+@router.post("/accounts", status_code=201, summary="Add an account", openapi_extra=REPEATABLE)
 def add_account(body: NewAccount, call: AccountManager) -> AccountWithPassword:
     """Add an account; the answer holds its one-time password."""
     site_id = body.site_id or call.actor.site_id
 
-    def act(tx: Tx) -> tuple[Account, str]:
+    def act(tx: Tx) -> AccountWithPassword:
         _may_give(tx, call, body.role, site_id)
-        return directory.add_account(tx, call.actor, login=body.login, role=body.role, site_id=site_id, name=body.name)
+        account, password = directory.add_account(
+            tx, call.actor, login=body.login, role=body.role, site_id=site_id, name=body.name
+        )  # fmt: skip
+        return AccountWithPassword(**_fields(account), one_time_password=password)
 
-    account, password = call.database.transact(act)
-    return AccountWithPassword(**_fields(account), one_time_password=password)
+    return once(call, body, AccountWithPassword, act, secret=body.login)
 
 
 @router.patch("/accounts/{login}", summary="Change an account")
@@ -113,16 +116,16 @@ def change_account(login: Word, body: AccountChanges, call: AccountManager) -> A
     return AccountAnswer(**_fields(call.database.transact(act)))
 
 
-@router.post("/accounts/{login}/reset-password", summary="Give an account a one-time password")
+@router.post("/accounts/{login}/reset-password", summary="Give an account a one-time password", openapi_extra=REPEATABLE)
 def reset_password(login: Word, call: AccountManager) -> OneTimePassword:
     """Replace the password by one for the next sign-in, and end all sessions and tokens of the account."""
 
-    def act(tx: Tx) -> str:
+    def act(tx: Tx) -> OneTimePassword:
         account = _reachable(tx, call, login)
         signin.sign_out_everywhere(tx, account.id)
-        return directory.reset_password(tx, call.actor, login)
+        return OneTimePassword(one_time_password=directory.reset_password(tx, call.actor, login))
 
-    return OneTimePassword(one_time_password=call.database.transact(act))
+    return once(call, None, OneTimePassword, act, secret=login)
 
 
 def _reachable(tx: Tx, call: Call, login: str) -> Account:

@@ -11,6 +11,7 @@ from archipel import archive
 from archipel.kit.database import Tx
 from archipel.web.answers import Conflict, conflict_answer
 from archipel.web.errors import DoorRoute
+from archipel.web.once import REPEATABLE, once
 from archipel.web.parts import Call, needs
 from archipel.web.words import Body, Listed, LongText, Text, cursor_of, offset_of
 
@@ -53,7 +54,7 @@ def read_conflict(conflict_id: ConflictId, call: Resolver) -> Conflict:
     return conflict_answer(found, same)
 
 
-@router.post("/conflicts/{conflict_id}/resolution", summary="Decide about a conflict")
+@router.post("/conflicts/{conflict_id}/resolution", summary="Decide about a conflict", openapi_extra=REPEATABLE)
 def resolve_conflict(conflict_id: ConflictId, body: Decision, call: Resolver) -> Conflict:
     """Carry out one of the entry's actions. Nothing is deleted by any of them."""
 
@@ -61,4 +62,4 @@ def resolve_conflict(conflict_id: ConflictId, body: Decision, call: Resolver) ->
         scope = call.scope(tx, "conflicts")
         return conflict_answer(archive.resolve(tx, call.actor, scope, conflict_id, body.action, body.comment))
 
-    return call.database.transact(act)
+    return once(call, body, Conflict, act)

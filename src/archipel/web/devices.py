@@ -13,6 +13,7 @@ from archipel.directory import Device
 from archipel.kit.database import Tx
 from archipel.kit.errors import Conflict, NotFound
 from archipel.web.errors import DoorRoute
+from archipel.web.once import REPEATABLE, once
 from archipel.web.parts import Call, needs
 from archipel.web.words import Body, Listed, Text, Word, whole
 
@@ -82,7 +83,7 @@ def list_devices(call: DeviceManager) -> Listed[DeviceAnswer]:
         return whole([_answer(device) for device in directory.devices(tx) if device.site_id in visible])
 
 
-@router.post("/devices", status_code=201, summary="Add a device")
+@router.post("/devices", status_code=201, summary="Add a device", openapi_extra=REPEATABLE)
 def add_device(body: NewDevice, call: DeviceManager) -> DeviceAnswer:
     """Make a DICOM peer known."""
     site_id = body.site_id or call.actor.site_id
@@ -91,15 +92,15 @@ def add_device(body: NewDevice, call: DeviceManager) -> DeviceAnswer:
         body.receives_from_other_sites,
     )  # fmt: skip
 
-    def act(tx: Tx) -> Device:
+    def act(tx: Tx) -> DeviceAnswer:
         sharing.reaches_site(tx, call.actor, site_id)
         sharing.check_device_host(call.actor, body.host)
         sharing.require_device_change(call.actor, device)
         if any(known.ae_title == body.aet for known in directory.devices(tx)):
             raise Conflict(f"There is a device {body.aet} already.", code="device-exists", field="aet")
-        return directory.add_device(tx, call.actor, device)
+        return _answer(directory.add_device(tx, call.actor, device))
 
-    return _answer(call.database.transact(act))
+    return once(call, body, DeviceAnswer, act)
 
 
 @router.patch("/devices/{aet:path}", summary="Change a device")

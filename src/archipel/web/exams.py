@@ -21,6 +21,7 @@ from archipel.web.answers import (
     trace_answer,
 )
 from archipel.web.errors import DoorRoute
+from archipel.web.once import REPEATABLE, once
 from archipel.web.parts import Call, Reader, needs
 from archipel.web.search import ExamFilters, query_of
 from archipel.web.words import Body, Listed, LongText, SeriesPath, StudyPath, Uid, cursor_of, whole
@@ -90,7 +91,7 @@ def read_trace(study_uid: StudyPath, call: Annotated[Call, needs("audit.read")])
         return whole([trace_answer(record) for record in audit.trace(tx, study_uid)])
 
 
-@router.post("/exams/{study_uid}/rejection", status_code=201, summary="Reject an exam or a part of it")
+@router.post("/exams/{study_uid}/rejection", status_code=201, summary="Reject an exam or a part of it", openapi_extra=REPEATABLE)
 def reject_exam(study_uid: StudyPath, body: NewRejection, call: Annotated[Call, needs("exam.reject")]) -> RejectionAnswer:
     """Hide what is named from searches and retrieval (IHE IOCM). Nothing is deleted."""
 
@@ -101,7 +102,7 @@ def reject_exam(study_uid: StudyPath, body: NewRejection, call: Annotated[Call, 
         )  # fmt: skip
         return RejectionAnswer(id=made.id, code=made.code, instance_count=made.instance_count)
 
-    return call.database.transact(act)
+    return once(call, body, RejectionAnswer, act)
 
 
 @router.delete("/exams/{study_uid}/rejection", status_code=204, summary="Take rejections back")

@@ -12,6 +12,7 @@ from archipel.directory import Site
 from archipel.kit.database import Tx
 from archipel.kit.errors import NotAllowed
 from archipel.web.errors import DoorRoute
+from archipel.web.once import REPEATABLE, once
 from archipel.web.parts import Call, Reader, needs
 from archipel.web.words import Body, Listed, Text, Word, whole
 
@@ -60,13 +61,13 @@ def list_sites(call: Reader) -> Listed[SiteAnswer]:
         return whole([_answer(site) for site in directory.sites(tx) if site.id in visible])
 
 
-@router.post("/sites", status_code=201, summary="Add a site")
+@router.post("/sites", status_code=201, summary="Add a site", openapi_extra=REPEATABLE)
 def add_site(body: NewSite, call: SiteManager) -> SiteAnswer:
     """Let a site join."""
     if call.actor.demo:
         raise NotAllowed("People of the training region add no sites.", code="demo-region")
     site = Site(body.id, body.name, body.kind, body.issuer or "", tuple(dict.fromkeys(body.services)))
-    return _answer(call.database.transact(lambda tx: directory.add_site(tx, call.actor, site)))
+    return once(call, body, SiteAnswer, lambda tx: _answer(directory.add_site(tx, call.actor, site)))
 
 
 @router.patch("/sites/{site_id}", summary="Change a site")
