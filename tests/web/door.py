@@ -109,7 +109,7 @@ def settings_of(folder: Path, backend: Backend | None, **http: Any) -> Settings:
 
 @contextmanager
 def running(
-    folder: Path, backend: Backend | None = None, *, static: Path | None = None, followers: Any = None, **http: Any
+    folder: Path, backend: Backend | None = None, *, static: Path | None = None, followers: Any = None, echo: Any = None, **http: Any
 ) -> Iterator[Door]:
     """A door with its surroundings, until the block ends."""
     settings = settings_of(folder, backend, **http)
@@ -129,7 +129,7 @@ def running(
     followers = followers or archive.followers(blobs, quiet_s=settings.archive.quiet_s)
     runner = FeedRunner(database, followers, poll_s=0.05)
     runner.start()
-    app = _app(door, followers, static or folder / "static")
+    app = _app(door, followers, static or folder / "static", echo)
     with _served(app, door):
         yield door
     runner.stop()
@@ -138,13 +138,14 @@ def running(
     database.close()
 
 
-def _app(door: Door, followers: Any, static: Path) -> Any:
+def _app(door: Door, followers: Any, static: Path, echo: Any) -> Any:
     app = FastAPI(title="Archipel", version="test", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     router = web.create(
         database=door.database, blobs=door.blobs, receiver=door.receiver, spool=door.spool, settings=door.settings, followers=followers,
         started_at=START, ae_title="ARCHIPEL", metrics=Metrics(), pixels=door.pixels,
         demo_reset=lambda: door.resets.append(time.monotonic()),
         stopping=door.stopping.is_set,
+        echo_device=echo,
     )  # fmt: skip
     app.include_router(router, prefix="/api/v1")
     web.install(app, static)

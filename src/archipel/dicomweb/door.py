@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from archipel.archive import Level, Receiver
 from archipel.dicom.pixels import PixelWorkers
 from archipel.dicomweb import bulk, capabilities, described, frames, instances, metadata, rendered, search, uri
 from archipel.dicomweb import store as stow
-from archipel.dicomweb.errors import door_route
+from archipel.dicomweb.errors import answer, door_route
 from archipel.dicomweb.parts import Parts
 from archipel.dicomweb.trail import Trail
 from archipel.kit.blobs import Blobs
 from archipel.kit.database import Database
-from archipel.kit.errors import Invalid
+from archipel.kit.errors import Invalid, NotFound
 from archipel.kit.metrics import Metrics
 from archipel.kit.settings import HttpSettings
 from archipel.kit.spool import Spool
@@ -30,6 +31,7 @@ from archipel.kit.spool import Spool
 STUDY = "/studies/{study}"
 SERIES = STUDY + "/series/{series}"
 INSTANCE = SERIES + "/instances/{instance}"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 
 def create(
@@ -56,13 +58,14 @@ def create(
     _retrieve(router, parts)
     _metadata(router, parts)
     _pixels(router, parts)
-    _no_delete(router)
+    _heads(router)
+    _rest(router)
     return router
 
 
 async def work(pool: ThreadPoolExecutor, act: Callable[..., Response], *args: Any, **options: Any) -> Response:
     """Run an act in threads of its own kind, so that slow pictures hold up neither frames nor the rest of the platform."""
-    call = partial(contextvars.copy_context().run, act, *args, **options)
+    call = functools.partial(contextvars.copy_context().run, act, *args, **options)
     return await asyncio.get_running_loop().run_in_executor(pool, call)
 
 
@@ -177,11 +180,46 @@ def _pictures(router: APIRouter, parts: Parts, name: str, thumbnail: bool) -> No
         return await work(parts.painters, rendered.retrieve, parts, request, (study, series, instance), numbers, thumbnail=thumbnail)
 
 
-def _no_delete(router: APIRouter) -> None:
-    for path in (STUDY, SERIES, INSTANCE):
+def _heads(router: APIRouter) -> None:
+    """HEAD beside every GET (RFC 9110 9.3.2): the same work, the same rights and audit, the headers alone."""
+    for route in [one for one in router.routes if isinstance(one, APIRoute) and "GET" in (one.methods or ())]:
+        router.add_api_route(route.path, _head_of(route.endpoint), methods=["HEAD"], include_in_schema=False, name=f"head_{route.name}")
 
-        @router.delete(path, include_in_schema=False)
-        def refuse(request: Request) -> Response:
-            raise Invalid(
-                "Nothing is deleted here. Reject the exam, or send a rejection note (IHE IOCM): it is then hidden and kept.", code="method"
-            )
+
+def _head_of(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(endpoint)
+    async def head(**given: Any) -> Response:
+        full = await endpoint(**given)
+        answered = Response(status_code=full.status_code)
+        answered.raw_headers = full.raw_headers  # what streams is not begun
+        return answered
+
+    return head
+
+
+def _rest(router: APIRouter) -> None:
+    """What no route takes: another method of an address (405 with what it allows, RFC 9110 15.5.6), or no such address."""
+    routes = [one for one in router.routes if isinstance(one, APIRoute)]
+
+    def refuse(request: Request) -> Response:
+        path = request.path_params.get("rest", "")
+        path = f"/{path}" if path else ""
+        allowed = _allowed(routes, path)
+        if not allowed and path.endswith("/") and _allowed(routes, path.rstrip("/")):
+            return RedirectResponse(request.url.replace(path=request.url.path.rstrip("/")), 307)
+        if not allowed:
+            return answer(NotFound("There is no such address in DICOMweb.", code="no-route"), request)
+        text = "This address does not take this method."
+        if request.method == "DELETE":
+            text = "Nothing is deleted here. Reject the exam, or send a rejection note (IHE IOCM): it is then hidden and kept."
+        refused = answer(Invalid(text, code="method"), request)
+        refused.headers["Allow"] = ", ".join(allowed)
+        return refused
+
+    for path in ("", "/{rest:path}"):
+        router.add_api_route(path, refuse, methods=list(METHODS), include_in_schema=False, response_model=None)
+
+
+def _allowed(routes: list[APIRoute], path: str) -> list[str]:
+    """The methods that the door has for a path, in alphabetical order; none when it has not the path."""
+    return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})

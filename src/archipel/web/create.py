@@ -22,7 +22,7 @@ from archipel.kit.metrics import Metrics
 from archipel.kit.settings import Settings
 from archipel.kit.spool import Spool
 from archipel.web import accounts, conflicts, devices, download, echo, exams, live, session, sites, system, uploads, viewer
-from archipel.web.errors import ERROR_RESPONSES, DoorRoute, http_error
+from archipel.web.errors import ERROR_RESPONSES, DoorRoute, http_error, unexpected
 from archipel.web.gathered import gatherers
 from archipel.web.parts import Echo, Listener, Parts
 from archipel.web.reference import add_reference
@@ -90,6 +90,10 @@ def _no_route(request: Request) -> Response:
 
 
 def install(app: FastAPI, folder: Path) -> None:
-    """Put the reference of the API at ``/api/docs`` and the browser's files (``folder``: ``app`` and ``ohif``) on all other paths."""
+    """Answer what fails unforeseen in the one shape, and put the pages on their paths.
+
+    The reference of the API is at ``/api/docs``, the browser's files (``folder``: ``app`` and ``ohif``) are on all other paths.
+    """
+    app.add_exception_handler(Exception, unexpected)
     add_reference(app)
     app.mount("/", StaticFiles(folder))

@@ -31,7 +31,7 @@ CODE_OF_STATUS = {404: "no-route", 405: "method", 413: "too-large"}
 class Error(BaseModel):
     """What went wrong. Clients translate ``code``; ``public`` is for people who read it raw."""
 
-    kind: str = Field(description="invalid, not_found, not_allowed, not_signed_in, conflict, limit_reached or unavailable.")
+    kind: str = Field(description="invalid, not_found, not_allowed, not_signed_in, conflict, limit_reached, unavailable, or error.")
     code: str = Field(description="A stable slug.")
     public: str = Field(description="What was attempted, on which id, and what to do; never data of a patient.")
     field: str = Field(description="The input at fault, or empty.")
@@ -125,6 +125,14 @@ def http_error(request: Request, status: int, public: str, headers: Any = None) 
     kind, code = KIND_OF_STATUS.get(status, "invalid"), CODE_OF_STATUS.get(status, "request")
     error = Error(kind=kind, code=code, public=public, field="", http_request_id=_request_id(request))
     return _answer(request, status, error, dict(headers or {}))
+
+
+async def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """The answer for what nobody foresaw; the server logs the failure itself, the caller gets the name of the request."""
+    request_id = _request_id(request)
+    log.error("web.failed", error=type(error).__name__, path=request.url.path, http_request_id=request_id)
+    public = f"Something failed that should not have. The log knows it as {request_id}."
+    return _answer(request, 500, Error(kind="error", code="internal", public=public, field="", http_request_id=request_id), {})
 
 
 def _answer(request: Request, status: int, error: Error, headers: dict[str, str]) -> JSONResponse:
