@@ -208,7 +208,7 @@ def test_a_measurement_is_kept_as_structured_report(screen: Viewer, server: Serv
     page.get_by_text("Nodule suivi").first.dblclick()
     expect(page.locator(".viewport-element svg").get_by_text(f"{lengths(report)[0]:.2f} mm").first).to_be_attached(timeout=60_000)
     expect(page.get_by_text("Continuer à suivre les mesures de cet examen ?")).to_be_visible()
-    expect(page.locator("#viewport-notification").get_by_role("button", name="Oui")).to_be_visible()
+    expect(page.locator("[data-cy=viewport-notification]").get_by_role("button", name="Oui")).to_be_visible()
 
 
 def lengths(ds: Dataset) -> list[float]:

@@ -11,7 +11,7 @@ window.config = {
     '@ohif/mode-longitudinal': { hangingProtocol: { $set: ['archipel.mammography', 'default'] } },
   },
   // No guided tour over the images of the first exam that a person opens.
-  customizationService: [{ 'ohif.tours': { $set: [] } }],
+  customizationService: [{ 'ohif.tours': { $set: [] } }, window.archipel.questions],
   whiteLabeling: { createLogoComponentFn: React => window.archipel.logo(React) },
   // Whose images these are stays on the screen.
   showPatientInfo: 'visible',

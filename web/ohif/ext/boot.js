@@ -41,12 +41,27 @@ window.browserImportFunction = module => import(module);
       banner.className = 'archipel-demo';
       banner.setAttribute('role', 'note');
       banner.textContent = french ? 'DÉMONSTRATION · patients fictifs' : 'DEMONSTRATION · fictitious patients';
-      document.body.append(banner);
+      if (document.body) document.body.append(banner);
+      else addEventListener('DOMContentLoaded', () => document.body.append(banner));
     })
     .catch(() => {});
 
+  // OHIF translates these while its code loads, before any of ours runs.
+  const questions = {
+    trackNewSeriesMessage: 'Ajouter cette mesure au compte rendu ?',
+    discardSeriesMessage: 'Des mesures sont déjà suivies. Que faire de ces mesures ?',
+    discardStudyMessage: 'Les mesures ne peuvent pas porter sur plusieurs examens. Enregistrer les mesures suivies ?',
+    hydrateSRMessage: 'Continuer à suivre les mesures de cet examen ?',
+    hydrateRTMessage: 'Ouvrir cette segmentation ?',
+    hydrateSEGMessage: 'Ouvrir cette segmentation ?',
+    discardDirtyMessage: 'Des mesures ne sont pas enregistrées. Les enregistrer ?',
+  };
+
   window.archipel = {
     french,
+    questions: Object.fromEntries(
+      french ? Object.entries(questions).map(([name, text]) => [`viewportNotification.${name}`, { $set: text }]) : []
+    ),
     logo: React =>
       React.createElement(
         'a',

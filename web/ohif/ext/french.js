@@ -133,18 +133,6 @@ export const FRENCH = {
   StudyItem: { 'Tracked series': '{{trackedSeries}} séries suivies' },
   StudyList: { AccessionNumber: 'N° d’accession', Upload: 'Envoyer' },
   ThumbnailTracked: { 'Series is tracked': 'Série suivie', 'Series is untracked': 'Série non suivie', Viewport: 'Vue' },
-  // Asked for without a namespace.
-  translation: {
-    'Do you want to continue tracking measurements for this study?': 'Continuer à suivre les mesures de cet examen ?',
-    'Do you want to open this Segmentation?': 'Ouvrir cette segmentation ?',
-    'There are unsaved measurements. Do you want to save it?': 'Des mesures ne sont pas enregistrées. Les enregistrer ?',
-    'Measurements cannot span across multiple studies. Do you want to save your tracked measurements?':
-      'Les mesures ne peuvent pas porter sur plusieurs examens. Enregistrer les mesures suivies ?',
-    'You have existing tracked measurements. What would you like to do with your existing tracked measurements?':
-      'Des mesures sont déjà suivies. Que faire de ces mesures ?',
-    No: 'Non',
-    Yes: 'Oui',
-  },
   TooltipClipboard: { Copied: 'Copié', 'Failed to copy': 'Copie impossible' },
   TrackedCornerstoneViewport: {
     'Series is tracked and can be viewed in the measurement panel': 'Série suivie : ses mesures sont dans le panneau',
@@ -210,7 +198,7 @@ export const HARD_CODED = {
 
 const HINTS = ['title', 'aria-label', 'placeholder'];
 // The list of series and the viewports are left alone: what the images say of themselves is never translated.
-const OWN_TEXT = '[role=dialog] :is(button, label, h2, p, .mb-1), [role=tooltip], #viewport-notification button';
+const OWN_TEXT = '[role=dialog] :is(button, label, h2, p, .mb-1), [role=tooltip], [data-cy=viewport-notification] button';
 const I18NEXT = 26104; // its module in the bundles of OHIF 3.13.2, whose SHA-512 hatch_build.py checks
 
 /** Add our French to OHIF's, and translate what it writes in English all the same. */
