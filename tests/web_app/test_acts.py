@@ -385,6 +385,7 @@ def test_at_1024_pixels_an_exam_is_named_in_full(browser: Browser, made_up_regio
     with open_page(browser, made_up_region, look) as narrow:
         sign_in(narrow, made_up_region, look)
         exam_list(narrow)
-        cut = """column => [...document.querySelectorAll(`tbody td:nth-child(${column}) > *`)]
-            .filter(cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.innerText)"""
+        cut = """column => [...document.querySelectorAll(`tbody td:nth-child(${column}) > *`)].filter(cell => {
+            const words = document.createRange(); words.selectNodeContents(cell);
+            return words.getBoundingClientRect().width > cell.clientWidth }).map(cell => cell.innerText)"""
         assert [narrow.evaluate(cut, column) for column in (3, 5)] == [[], []]  # birth date, date of the exam

@@ -204,12 +204,12 @@ function useDeviceColumns(onEdit: (device: Device) => void, onRemove: (device: D
     {
       key: "state",
       header: t("common.state"),
-      width: 100,
+      width: 84,
       cell: (device) => (
         <Tag tone={device.active ? "ok" : "quiet"}>{device.active ? t("common.active") : t("common.disabled")}</Tag>
       ),
     },
-    { key: "echo", header: "C-ECHO", width: 240, cell: (device) => <Echo device={device} /> },
+    { key: "echo", header: "C-ECHO", width: 180, cell: (device) => <Echo device={device} /> },
     {
       key: "actions",
       header: <span className="hidden-visually">{t("common.actions")}</span>,

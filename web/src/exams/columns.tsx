@@ -36,7 +36,7 @@ function patientColumns(t: TFunction, language: string, room: Room): Column<Exam
     },
     {
       key: "patient",
-      width: room === "wide" ? undefined : room === "narrow" ? 176 : 208,
+      width: room === "wide" ? undefined : room === "narrow" ? 166 : 208,
       header: t("exams.column.patient"),
       sort: "patient_name",
       cell: (exam) => (
@@ -52,7 +52,7 @@ function patientColumns(t: TFunction, language: string, room: Room): Column<Exam
         room === "narrow"
           ? t("exams.column.birth")
           : `${t("exams.column.sex")}, ${t("exams.column.birth").toLowerCase()}`,
-      width: room === "narrow" ? 108 : 164,
+      width: room === "narrow" ? 126 : 164,
       cell: (exam) => (
         <span className={`num ${style.line}`}>
           <span className={style.sex}>{sexText(exam.patient.sex, t)}</span> {day(exam.patient.birth_date, language)}{" "}
@@ -64,7 +64,7 @@ function patientColumns(t: TFunction, language: string, room: Room): Column<Exam
       key: "id",
       sort: "patient_id",
       header: t("exams.column.id"),
-      width: room === "narrow" ? 112 : 142,
+      width: room === "narrow" ? 122 : 142,
       cell: (exam) => (
         <span className={`num ${style.line}`} title={`${exam.patient.id} ${exam.patient.issuer ?? ""}`}>
           {exam.patient.id}
@@ -76,7 +76,8 @@ function patientColumns(t: TFunction, language: string, room: Room): Column<Exam
 }
 
 function imagesCell(exam: Exam, t: TFunction, language: string) {
-  const both = t("exams.seriesAndImages", { series: exam.series_count, images: exam.instance_count });
+  const counted = (count: number) => ({ count, formatted: number(count, language) });
+  const both = `${t("exam.seriesCount", counted(exam.series_count))}, ${t("exam.imageCount", counted(exam.instance_count))}`;
   return (
     <span className={`num ${style.line}`} title={both}>
       <span aria-hidden>
@@ -123,14 +124,14 @@ function examColumns(t: TFunction, language: string, room: Room): Column<Exam>[]
       key: "site",
       sort: "site",
       header: t("exams.column.site"),
-      width: room === "narrow" ? 84 : 150,
+      width: room === "narrow" ? 78 : 150,
       cell: (exam) => text(exam.site.name),
     },
     {
       key: "images",
       sort: "instance_count",
       header: t("exams.column.images"),
-      width: room === "narrow" ? 72 : 84,
+      width: room === "narrow" ? 66 : 84,
       end: true,
       cell: (exam) => imagesCell(exam, t, language),
     },

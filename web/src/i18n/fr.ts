@@ -298,7 +298,6 @@ export const fr: Messages = {
       images: "Images",
       received: "Reçu",
     },
-    seriesAndImages: "{{series}} séries, {{images}} images",
     openViewer: "Ouvrir la visionneuse pour {{name}}",
     emptyTitle: "Aucun examen pour l’instant",
     emptyText: "Envoyez des images depuis une modalité, ou déposez des fichiers sur la page « Ajouter des images ».",
