@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.web_app.browser import LOOKS, Look, Region, open_page, settle, sign_in, violations
+from tests.web_app.conftest import MadeUp
 from tests.web_app.screens import SIGNED_IN, SIGNED_OUT, Screen
 
 # What cuts its text off on purpose says so with an ellipsis; a button that is too narrow for its words does not.
@@ -48,4 +49,23 @@ def test_every_screen_is_accessible(browser: Browser, demo_region: Region, look:
             screen.go(page)
             settle(page)
             found += faults(page, screen, look)
+    assert not found, "\n".join(str(one) for one in found)
+
+
+RADIOLOGIST = "c.leroy"
+
+
+@pytest.mark.parametrize("look", [look for look in LOOKS if look.name in ("fr-dark-1024", "en-light-1440")], ids=lambda look: look.name)
+def test_a_page_without_the_right_and_a_page_that_waits_are_accessible(browser: Browser, made_up_region: MadeUp, look: Look) -> None:
+    found: list[object] = []
+    reader = MadeUp(made_up_region.url, RADIOLOGIST, made_up_region.password)
+    with open_page(browser, reader, look) as page:
+        sign_in(page, reader, look)
+        page.goto("/system")
+        expect(page.get_by_role("heading", name=re.compile("n’ouvre pas cette page|does not open this page"))).to_be_visible()
+        found += faults(page, Screen("no-rights", settle), look)
+        page.route("**/api/v1/exams?*", lambda route: None)  # an answer that does not come
+        page.goto("/exams")
+        expect(page.locator("h1")).to_be_visible()
+        found += faults(page, Screen("loading", settle), look)
     assert not found, "\n".join(str(one) for one in found)
