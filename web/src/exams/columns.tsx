@@ -36,7 +36,7 @@ function patientColumns(t: TFunction, language: string, room: Room): Column<Exam
     },
     {
       key: "patient",
-      width: room === "wide" ? undefined : room === "narrow" ? 166 : 208,
+      width: room === "wide" ? undefined : room === "narrow" ? 178 : 208,
       header: t("exams.column.patient"),
       sort: "patient_name",
       cell: (exam) => (
@@ -64,7 +64,7 @@ function patientColumns(t: TFunction, language: string, room: Room): Column<Exam
       key: "id",
       sort: "patient_id",
       header: t("exams.column.id"),
-      width: room === "narrow" ? 122 : 142,
+      width: room === "narrow" ? 118 : 142,
       cell: (exam) => (
         <span className={`num ${style.line}`} title={`${exam.patient.id} ${exam.patient.issuer ?? ""}`}>
           {exam.patient.id}
