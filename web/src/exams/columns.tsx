@@ -124,7 +124,7 @@ function examColumns(t: TFunction, language: string, room: Room): Column<Exam>[]
       key: "site",
       sort: "site",
       header: t("exams.column.site"),
-      width: room === "narrow" ? 78 : 150,
+      width: room === "narrow" ? 78 : 126,
       cell: (exam) => text(exam.site.name),
     },
     {
