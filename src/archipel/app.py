@@ -82,6 +82,7 @@ class Platform:
         for runner in self.background:
             runner.stop()
         self.pixels.close()
+        self.blobs.close()
         self.database.close()
         shutil.rmtree(self.spool.folder, ignore_errors=True)
         self.lock.close()

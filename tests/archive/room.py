@@ -61,6 +61,7 @@ class Room:
     def close(self) -> None:
         """Stop it."""
         self.receiver.drain()
+        self.blobs.close()
         self.database.close()
 
     def source(self, site_id: str = "a", *, ae_title: str = "MODALITY", association_id: str = "assoc-1") -> Source:
@@ -76,9 +77,15 @@ class Room:
         return Incoming.from_part10(spooled, self.source(site_id, **source))
 
     def send(self, *objects: Dataset | bytes, site_id: str = "a", **source: Any) -> list[Outcome]:
-        """Send all at once and wait for the outcomes."""
+        """Send all at once and wait for the outcomes; where a group is one instance, one after the other, each into a blob of its own."""
+        if self.settings.group_count_max == 1:
+            return [self._send_apart(ds, site_id, **source) for ds in objects]
         futures = [self.receiver.submit(self.incoming(ds, site_id, **source)) for ds in objects]
         return [future.result(60) for future in futures]
+
+    def _send_apart(self, ds: Dataset | bytes, site_id: str, **source: Any) -> Outcome:
+        self.blobs.close()
+        return self.receiver.submit(self.incoming(ds, site_id, **source)).result(60)
 
     def fates(self, *objects: Dataset | bytes, site_id: str = "a") -> list[str]:
         """Only what became of each."""

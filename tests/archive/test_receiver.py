@@ -46,7 +46,7 @@ def test_instances_that_wait_together_share_one_blob(make_room: Callable[..., Ro
     sizes: dict[str, int] = {}
     for ref in room.refs(patient=("T-0001", "")):
         sizes[ref.blob_key] = sizes.get(ref.blob_key, 0) + ref.length_bytes
-    assert 2 <= len(sizes) <= 4
+    assert 1 <= len(sizes) <= 4  # in files one that grows, in a store one for each group
     assert sizes == {key: room.blobs.size(key) for key in sizes}
 
 
@@ -124,6 +124,7 @@ def test_a_full_store_refuses_the_group_and_takes_the_next(tmp_path: Path, make_
         assert room.damage() == []
         assert archive.orphans(room.database, room.blobs) == []
     finally:
+        room.blobs.close()
         subprocess.run(["umount", str(mount)], check=True)
 
 

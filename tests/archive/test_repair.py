@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from pydicom.dataset import Dataset
 
 from archipel import archive, audit
 from archipel.archive import repair
 from tests import make
 from tests.archive.room import SYSTEM, Room, dataset_of
 from tests.archive.test_review import duplicate
+from tests.archive.test_same import odd
 
 
 def lose(room: Room, key: str, how: str) -> None:
@@ -25,21 +24,6 @@ def lose(room: Room, key: str, how: str) -> None:
     room.blobs.put(key, [bytes(data) if how == "flipped" else bytes(data[:-1])])
 
 
-def again(room: Room, ds: Dataset) -> list[bool]:
-    """The instance arrives again: what receiving does with it, step by step."""
-    placed = room.place(ds)
-    arrival, place = placed.arrival, placed.place
-    with room.database.read() as tx:
-        found = repair.held(tx, [(arrival.sop_instance_uid, arrival.digest)])
-    lost = repair.damaged(room.blobs, found.values())
-
-    def act(tx: Any) -> list[bool]:
-        syntax = arrival.incoming.transfer_syntax_uid
-        return [repair.mend(tx, SYSTEM, one, place, digest=arrival.digest, transfer_syntax_uid=syntax) for one in lost.values()]
-
-    return room.database.transact(act)
-
-
 @pytest.mark.parametrize("how", ["missing", "flipped", "cut"])
 def test_lost_bytes_are_mended(make_room: Callable[..., Room], how: str) -> None:
     room = make_room(group_count_max=1)
@@ -48,7 +32,7 @@ def test_lost_bytes_are_mended(make_room: Callable[..., Room], how: str) -> None
     (ref,) = room.refs(sop_instance_uid=one.SOPInstanceUID)
     lose(room, ref.blob_key, how)
     assert [found.sop_instance_uid for found in room.damage()] == [one.SOPInstanceUID]
-    assert again(room, one) == [True]
+    assert room.fates(one) == ["already_stored"]
     assert room.damage() == []
     assert room.dataset(one.SOPInstanceUID) == dataset_of(one)
     room.check_counts()
@@ -61,7 +45,7 @@ def test_what_is_whole_is_left_alone(room: Room) -> None:
     (ds,) = make.ct_study(instances=1)
     room.send(ds)
     before = room.refs(sop_instance_uid=ds.SOPInstanceUID)
-    assert again(room, ds) == []
+    assert room.fates(ds) == ["already_stored"]
     assert room.refs(sop_instance_uid=ds.SOPInstanceUID) == before
 
 
@@ -72,7 +56,7 @@ def test_what_is_kept_aside_is_mended_too(make_room: Callable[..., Room]) -> Non
     (kept,) = [key for key, _ in room.blobs.list("received") if key not in used]
     lose(room, kept, "missing")
     assert len(room.damage()) == 1
-    assert again(room, second) == [True]
+    assert room.fates(second) == ["kept_aside"]
     assert room.damage() == []
     assert room.dataset(first.SOPInstanceUID) == dataset_of(first)
 
@@ -94,3 +78,26 @@ def test_of_two_that_mend_at_once_one_does(make_room: Callable[..., Room]) -> No
     ]
     assert done == [True, False]
     assert [key for key, _ in archive.orphans(room.database, room.blobs)] == [placed[1].place.blob_key]
+
+
+def test_what_is_large_is_mended_too(make_room: Callable[..., Room]) -> None:
+    room = make_room(memory_bytes_each=64 << 10, memory_bytes_max=8 << 20, group_count_max=1)
+    (ds,) = make.ct_study(instances=1, size=400)
+    room.send(ds)
+    (ref,) = room.refs(sop_instance_uid=ds.SOPInstanceUID)
+    lose(room, ref.blob_key, "missing")
+    assert room.fates(ds) == ["already_stored"]
+    assert room.damage() == []
+    assert room.fates(ds) == ["already_stored"]
+    assert len(list(room.blobs.list("received"))) == 1
+
+
+def test_the_mended_one_may_have_lost_its_padding(make_room: Callable[..., Room]) -> None:
+    room = make_room(group_count_max=1)
+    data = odd()
+    assert room.fates(data) == ["stored"]
+    ((key, _),) = room.blobs.list("received")
+    lose(room, key, "missing")
+    assert room.fates(data + b"\0") == ["already_stored"]
+    assert room.damage() == []
+    assert room.conflicts() == []

@@ -39,10 +39,7 @@ def lose(path: Path) -> None:
     path.unlink()
 
 
-GONE = pytest.mark.xfail(reason="the receiver goes on writing into its open segment when that file is removed beneath it", strict=False)
-
-
-@pytest.mark.parametrize("damage", [flip, pytest.param(lose, marks=GONE)])
+@pytest.mark.parametrize("damage", [flip, lose])
 @pytest.mark.parametrize("again", [by_store, by_stow])
 def test_an_identical_instance_mends_what_was_lost(
     platform: Platform, again: Callable[[Platform, str, Dataset], None], damage: Callable[[Path], None]

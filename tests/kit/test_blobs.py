@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import resource
 import socket
 import subprocess
@@ -201,6 +202,67 @@ def test_an_error_of_ours_in_the_sender_stays_what_it_is(blobs: Blobs) -> None:
 def test_the_probe_passes_and_leaves_nothing(blobs: Blobs) -> None:
     blobs.probe()
     assert list(blobs.list("")) == []
+
+
+def test_what_is_appended_together_lies_together_and_stays(blobs: Blobs) -> None:
+    rng = random.Random(5)
+    groups = [[rng.randbytes(rng.randrange(0, 3000)) for _ in range(rng.choice([1, 2, 700]))] for _ in range(12)]
+    placed = [(blobs.append("received/20260101", [memoryview(b) for b in group]), b"".join(group)) for group in groups]
+    (other, offset) = blobs.append("received/20260102", [b"the day after"])
+    assert other.startswith("received/20260102/") and blobs.read(other, offset, 13) == b"the day after"
+    ends: dict[str, int] = {}
+    for (key, offset), data in placed:
+        assert key.startswith("received/20260101/")
+        assert offset == ends.get(key, 0)  # nothing between, and nothing twice
+        assert blobs.read(key, offset, len(data)) == data
+        ends[key] = offset + len(data)
+    assert {key: size for key, size in blobs.list("received/20260101")} == ends
+
+
+def test_appends_of_several_threads_do_not_mix(blobs: Blobs) -> None:
+    found: list[tuple[str, int, bytes]] = []
+
+    def append(mark: int) -> None:
+        for _ in range(10):
+            data = bytes([mark]) * 4001
+            found.append((*blobs.append("received/d", [data[:1000], data[1000:]]), data))
+
+    threads = [threading.Thread(target=append, args=(mark,)) for mark in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({(key, offset) for key, offset, _ in found}) == 40
+    assert all(blobs.read(key, offset, 4001) == data for key, offset, data in found)
+
+
+def test_another_process_never_grows_the_same_file(tmp_path: Path) -> None:
+    first, second = FileBlobs(tmp_path), FileBlobs(tmp_path)
+    keys = {blobs.append("received/d", [b"x"])[0] for blobs in (first, second, first, second)}
+    assert len(keys) == 2
+
+
+GROWING = """
+import resource, sys
+from pathlib import Path
+from archipel.kit.blobs import FileBlobs
+from archipel.kit.errors import LimitReached
+blobs = FileBlobs(Path(sys.argv[1]))
+key, _ = blobs.append("received/d", [b"a" * 300_000])
+resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+try:
+    blobs.append("received/d", [b"b" * 150_000, b"c" * 150_000])
+except LimitReached as error:
+    print(error.code)
+again, offset = blobs.append("received/d", [b"d" * 1000])
+print(blobs.size(key), blobs.read(key, 299_999, 10) == b"a", again != key, offset, blobs.size(again))
+"""
+
+
+@pytest.mark.faults
+def test_a_segment_that_cannot_grow_keeps_what_it_has_and_another_one_goes_on(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", GROWING, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["out-of-space", "300000", "True", "True", "0", "1000"]
 
 
 FULL = """

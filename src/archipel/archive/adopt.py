@@ -10,10 +10,10 @@ from typing import Any
 
 from archipel import directory
 from archipel.archive import aside, rows, rows_upkeep
-from archipel.archive.arrival import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, SEX, Arrival, clean, folded, person_name_groups
+from archipel.archive.arrival import BIRTH_DATE, PATIENT_NAME, SEX, Arrival, folded, person_name_groups
 from archipel.archive.changes import ConflictResolved
+from archipel.archive.doubt import doubts, patient_key
 from archipel.archive.model import ConflictKind, Flag, Incoming, Source
-from archipel.archive.receive import patient_key
 from archipel.archive.rows_review import change_conflict
 from archipel.dicom import text
 from archipel.dicom.index import path_of
@@ -23,7 +23,6 @@ from archipel.kit.database import Tx
 from archipel.kit.ids import new_id
 
 EXCHANGED = "use_received"
-TRAITS = (PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE, SEX)
 _STUDY_DATE, _STUDY_TIME, _STUDY_ID = path_of("StudyDate"), path_of("StudyTime"), path_of("StudyID")
 _ACCESSION, _DESCRIPTION, _REFERRING = path_of("AccessionNumber"), path_of("StudyDescription"), path_of("ReferringPhysicianName")
 _MODALITY, _NUMBER, _SERIES_DESCRIPTION = path_of("Modality"), path_of("SeriesNumber"), path_of("SeriesDescription")
@@ -98,36 +97,10 @@ def _judge(tx: Tx, actor: Actor, content: Arrival, key: tuple[str, str], left_di
             change_conflict(tx, row.id, state="open", action="", resolved_by="", resolved_at="")
     shown = {row.kind for row in rows_upkeep.doubts(tx, study_uid) if row.state == "open"}
     study = rows.studies_by_uid(tx, [study_uid])[study_uid]
-    for flag, archived, known_by in _doubts(tx, content, study, key):
+    for flag, archived in doubts(content, study, key, rows_upkeep.patient_of(tx, key)):
+        known_by = rows.first_site(tx, study.patient_key, seen_from=study.site_id) if flag is Flag.PATIENT_ATTRIBUTES else ""
         if flag.value not in shown and aside.flag(
             tx, content, ConflictKind(flag.value), archived, site_id=study.site_id, known_by=known_by
         ):  # fmt: skip
             shown.add(flag.value)
     rows.change_study(tx, study_uid, flags=" ".join(sorted(shown)))
-
-
-def _doubts(tx: Tx, content: Arrival, study: Any, key: tuple[str, str]) -> list[tuple[Flag, dict[str, str], str]]:
-    found: list[tuple[Flag, dict[str, str], str]] = []
-    of_study = _traits(study.attributes)
-    person = rows_upkeep.patient_of(tx, key)
-    if key != (study.patient_id, study.issuer) or _contradicts(content, of_study):
-        found.append((Flag.PATIENT_MISMATCH, of_study, ""))
-    elif key[0] and person is not None and _contradicts(content, _traits(person.attributes)):
-        known_by = rows.first_site(tx, study.patient_key, seen_from=study.site_id)
-        found.append((Flag.PATIENT_ATTRIBUTES, _traits(person.attributes), known_by))
-    if content.source.site_id != study.site_id:
-        found.append((Flag.OTHER_SITE, of_study, ""))
-    return found
-
-
-def _traits(attributes: dict[str, str]) -> dict[str, str]:
-    return {path: attributes.get(path, "") for path in TRAITS}
-
-
-def _contradicts(content: Arrival, archived: dict[str, str]) -> bool:
-    """As in receiving: an absent value contradicts nothing, nor does the case, accent or punctuation of a name."""
-    name = text.fold(content.first(PATIENT_NAME))
-    if name and archived[PATIENT_NAME] and name != text.fold(archived[PATIENT_NAME]):
-        return True
-    pairs = ((content.first(path), archived[path]) for path in (BIRTH_DATE, SEX))
-    return any(new and old and clean(new) != clean(old) for new, old in pairs)

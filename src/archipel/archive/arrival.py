@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
+import io
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, BinaryIO, cast
 
 from archipel.archive.errors import class_mismatch
 from archipel.archive.model import Incoming, Outcome, Source
+from archipel.archive.same import twin_digest
 from archipel.dicom import complete, header, index, part10, text
 from archipel.dicom.index import BY_PATH, INDEXED, path_of
 
-CHUNK_BYTES = 1 << 20
 TEXT_LENGTH_MAX = 300
 
 PATIENT_NAME = path_of("PatientName")
@@ -43,19 +44,19 @@ class Arrival:
     def source(self) -> Source:
         return self.incoming.source
 
-    @property
+    @cached_property
     def sop_instance_uid(self) -> str:
         return self.first(index.SOP_INSTANCE_UID)
 
-    @property
+    @cached_property
     def sop_class_uid(self) -> str:
         return self.first(index.SOP_CLASS_UID)
 
-    @property
+    @cached_property
     def study_uid(self) -> str:
         return self.first(index.STUDY_INSTANCE_UID)
 
-    @property
+    @cached_property
     def series_uid(self) -> str:
         return self.first(index.SERIES_INSTANCE_UID)
 
@@ -69,6 +70,16 @@ class Arrival:
         """Bytes of the Part 10 file that is stored."""
         return len(self.meta) + self.dataset_length_bytes
 
+    @cached_property
+    def padding_twin(self) -> str:
+        """Digest of the dataset without the byte that pads it to an even length, or with the one that it lacks; '' when neither."""
+        spooled, offset = self.incoming.spooled, self.incoming.dataset_offset
+        if spooled.memory is not None:
+            return twin_digest([memoryview(spooled.memory)[offset:]])
+        with spooled.open() as file:
+            file.seek(offset)
+            return twin_digest(iter(lambda: file.read(1 << 20), b""))
+
     def first(self, path: str) -> str:
         """The first value of an attribute as clean text, '' when it is absent."""
         values = self.values.get(path, ())
@@ -81,6 +92,15 @@ class Arrival:
         except (ValueError, OverflowError):
             return None
         return value if -(2**31) <= value < 2**31 else None
+
+    @property
+    def issuer(self) -> str:
+        """Who issued the Patient ID, '' when nobody is named.
+
+        An issuer of the form that we make up ourselves would name another site's bare Patient IDs: it counts as none.
+        """
+        issuer = self.first(ISSUER_UNIVERSAL) or self.first(ISSUER)
+        return "" if issuer.startswith(MADE_UP_ISSUERS) else issuer
 
     @property
     def instance_number(self) -> int | None:
@@ -114,22 +134,40 @@ class Arrival:
 def understand(incoming: Incoming) -> Arrival:
     """Read the header, check it against what was announced, and digest the dataset. Raises Invalid."""
     with incoming.spooled.open() as file:
-        dataset = _Shifted(file, incoming.dataset_offset) if incoming.dataset_offset else file
-        found = header.read_header(cast(BinaryIO, dataset), incoming.transfer_syntax_uid)
-        warnings = complete.check_complete(cast(BinaryIO, dataset), incoming.transfer_syntax_uid, found.pixel_data_offset)
-        digest = _digest(incoming, file)
-    values = dict(found.values)
+        dataset = cast(BinaryIO, _Shifted(file, incoming.dataset_offset) if incoming.dataset_offset else file)
+        return _arrival(incoming, header.read_header(dataset, incoming.transfer_syntax_uid), dataset)
+
+
+def understand_plain(incoming: Incoming) -> Arrival | None:
+    """As ``understand``, at once, for a plain dataset in memory; None for one that has to be read with care, which may take long."""
+    memory = incoming.spooled.memory
+    if memory is None:
+        return None
+    with memoryview(memory) as whole, whole[incoming.dataset_offset :] as data, io.BytesIO(data) as dataset:
+        try:
+            found = header.read_plain_header(data, incoming.transfer_syntax_uid)
+        except header.Slow:
+            return None
+        return _arrival(incoming, found, dataset)
+
+
+def _arrival(incoming: Incoming, found: header.Header, dataset: BinaryIO) -> Arrival:
+    warnings = complete.check_complete(dataset, incoming.transfer_syntax_uid, found.pixel_data_offset)
+    values = found.values
     sop_class, sop_instance = values[index.SOP_CLASS_UID][0], values[index.SOP_INSTANCE_UID][0]
     if incoming.sop_class_uid and incoming.sop_class_uid != sop_class:
         raise class_mismatch("SOP Class UID", incoming.sop_class_uid, sop_class)
     if incoming.sop_instance_uid and incoming.sop_instance_uid != sop_instance:
         raise class_mismatch("SOP Instance UID", incoming.sop_instance_uid, sop_instance)
+    digest = incoming.spooled.sha256(incoming.dataset_offset)
     meta = part10.file_meta_bytes(sop_class, sop_instance, incoming.transfer_syntax_uid, incoming.source.ae_title)
     return Arrival(incoming, values, meta, digest, found.pixel_data_offset, (*incoming.warnings, *found.warnings, *warnings))
 
 
 def clean(value: str, length_max: int = TEXT_LENGTH_MAX) -> str:
     """Text that every database takes: no NUL, no lone surrogates, bounded."""
+    if value.isascii() and "\0" not in value:
+        return value.strip()[:length_max]
     return value.replace("\0", "").encode("utf-8", "replace").decode().strip()[:length_max]
 
 
@@ -157,17 +195,6 @@ def plain(attributes: dict[str, str]) -> dict[str, str]:
 def is_person_name(path: str) -> bool:
     """Whether an indexed path holds a person's name."""
     return path in BY_PATH and BY_PATH[path].vr == "PN"
-
-
-def _digest(incoming: Incoming, file: Any) -> str:
-    memory = incoming.spooled.memory
-    if memory is not None:
-        return hashlib.sha256(memoryview(memory)[incoming.dataset_offset :]).hexdigest()
-    file.seek(incoming.dataset_offset)
-    running = hashlib.sha256()
-    while chunk := file.read(CHUNK_BYTES):
-        running.update(chunk)
-    return running.hexdigest()
 
 
 class _Shifted:

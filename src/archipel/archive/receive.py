@@ -11,26 +11,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archipel import audit
-from archipel.archive import aside, rows
+from archipel.archive import aside, rows, rows_receive
 from archipel.archive.arrival import (
     BIRTH_DATE,
-    ISSUER,
-    ISSUER_UNIVERSAL,
-    MADE_UP_ISSUERS,
-    PATIENT_ID,
     PATIENT_NAME,
     SEX,
     Arrival,
-    clean,
     folded,
     person_name_groups,
 )
 from archipel.archive.changes import InstanceStored
+from archipel.archive.doubt import doubts, patient_key
 from archipel.archive.model import ConflictKind, Fate, Flag, Outcome, Place
+from archipel.archive.repair import Held, mend
 from archipel.dicom import text
 from archipel.dicom.index import path_of
 from archipel.kit.clock import to_text
-from archipel.kit.database import DataError, IntegrityError, Tx
+from archipel.kit.database import DataError, IntegrityError, Tx, describe
 from archipel.kit.errors import Invalid
 from archipel.kit.ids import new_id
 
@@ -43,10 +40,14 @@ SERIES_DESCRIPTION = path_of("SeriesDescription")
 
 @dataclass(frozen=True)
 class Placed:
-    """An arrival and where its bytes are; ``place`` is None for one that is held already and needed no writing."""
+    """An arrival and where its bytes are; ``place`` is None for one that is held already and needed no writing.
+
+    ``lost`` is what is held of it when those bytes are damaged or gone, so that it was written again.
+    """
 
     arrival: Arrival
     place: Place | None
+    lost: Held | None = None
 
 
 @dataclass
@@ -55,7 +56,7 @@ class _Known:
 
     instances: dict[str, Any]
     studies: dict[str, Any]
-    series: set[tuple[str, str]]
+    series: dict[tuple[str, str], Any]
     patients: dict[tuple[str, str], Any]
     issuers: dict[str, str]
     new_instances: list[dict[str, Any]] = field(default_factory=list)
@@ -70,7 +71,7 @@ def receive(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) -> list[Ou
     """
     try:
         with tx.savepoint():
-            return _receive_together(tx, group, issuers)
+            return receive_together(tx, group, issuers)
     except (IntegrityError, DataError):
         # Anything else (deadlock, a full disk) is no fault of an instance: the whole transaction fails or is run again.
         return [_receive_alone(tx, one, issuers) for one in group]
@@ -80,30 +81,46 @@ def _receive_alone(tx: Tx, one: Placed, issuers: dict[str, str]) -> Outcome:
     for _ in range(3):  # a unique key taken meanwhile is found at the next look
         try:
             with tx.savepoint():
-                return _receive_together(tx, [one], issuers)[0]
+                return receive_together(tx, [one], issuers)[0]
         except IntegrityError as error:
             failure: Exception = error
         except DataError as error:
             failure = error
             break
-    reason = Invalid("The index cannot hold this dataset's values.", code="unreadable", detail=str(failure)[:500])
+    reason = Invalid("The index cannot hold this dataset's values.", code="unreadable", detail=describe(failure))
     return one.arrival.outcome(Fate.REFUSED, error=reason)
 
 
-def _receive_together(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) -> list[Outcome]:
+def mend_lost(tx: Tx, group: Sequence[Placed]) -> None:
+    """Turn the index to what was written again because it was lost."""
+    for one in group:
+        if one.lost is not None and one.place is not None:
+            arrival = one.arrival
+            mend(
+                tx,
+                arrival.source.actor,
+                one.lost,
+                one.place,
+                digest=arrival.digest,
+                transfer_syntax_uid=arrival.incoming.transfer_syntax_uid,
+            )
+
+
+def receive_together(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) -> list[Outcome]:
+    """As ``receive``, without a savepoint: raises IntegrityError or DataError, after which the transaction is to be rolled back."""
     arrivals = [one.arrival for one in group]
-    rows_study = rows.studies_by_uid(tx, (a.study_uid for a in arrivals), lock=True)
+    rows_study = rows_receive.studies(tx, (a.study_uid for a in arrivals))
     known = _Known(
-        instances=rows.known_instances(tx, (a.sop_instance_uid for a in arrivals)),
+        instances=rows_receive.stored(tx, (a.sop_instance_uid for a in arrivals)),
         studies=rows_study,
-        series=set(rows.series_by_key(tx, ((a.study_uid, a.series_uid) for a in arrivals))),
-        patients=rows.patients_by_id(tx, (patient_key(a, issuers) for a in arrivals)),
+        series=rows_receive.series_of(tx, ((a.study_uid, a.series_uid) for a in arrivals)),
+        patients=rows_receive.patients(tx, (patient_key(a, issuers) for a in arrivals)),
         issuers=issuers,
     )
     outcomes = [_decide(tx, one, known) for one in group]
     if known.new_instances:
         _insert_new(tx, known)
-        _sum_up(tx, known.new_instances, arrivals)
+        _sum_up(tx, known)
     return outcomes
 
 
@@ -111,16 +128,15 @@ def _decide(tx: Tx, one: Placed, known: _Known) -> Outcome:
     arrival = one.arrival
     existing = known.instances.get(arrival.sop_instance_uid)
     if existing is not None:
-        digest = existing["digest"] if isinstance(existing, dict) else existing.digest
-        if digest == arrival.digest:
+        if _value(existing, "digest") in (arrival.digest, arrival.padding_twin):
             return arrival.outcome(Fate.ALREADY_STORED, flags=_flags(known.studies.get(arrival.study_uid)))
-        if one.place is None:  # this content is kept aside already
+        if one.place is None or one.lost is not None:  # this content is kept aside already
             return arrival.outcome(Fate.KEPT_ASIDE)
         study = _value(existing, "study_uid")
         if isinstance(existing, dict):  # it came in this very group: the conflict shows it as archived
             _insert_new(tx, known)
         if study not in known.studies:  # the UID is that of an instance of another study
-            known.studies |= rows.studies_by_uid(tx, [study])
+            known.studies |= rows_receive.studies(tx, [study])
         site_id = known.studies[study].site_id
         aside.keep(tx, arrival, one.place, site_id=site_id, archived_study_uid=study)
         return arrival.outcome(Fate.KEPT_ASIDE)
@@ -137,22 +153,8 @@ def _decide(tx: Tx, one: Placed, known: _Known) -> Outcome:
 def _insert_new(tx: Tx, known: _Known) -> None:
     rest = known.new_instances[known.inserted_count :]
     if rest:
-        rows.insert_instances(tx, rest)
+        rows_receive.insert_instances(tx, rest)
         known.inserted_count += len(rest)
-
-
-def patient_key(arrival: Arrival, issuers: dict[str, str]) -> tuple[str, str]:
-    """(Patient ID, issuer). Without an issuer the sending site is the issuer; without an id the study stands alone.
-
-    An issuer of the form that we make up ourselves would name another site's bare Patient IDs: it counts as none.
-    """
-    patient_id = arrival.first(PATIENT_ID)
-    if not patient_id:
-        return "", f"study:{arrival.study_uid}"
-    issuer = arrival.first(ISSUER_UNIVERSAL) or arrival.first(ISSUER)
-    if not issuer or issuer.startswith(MADE_UP_ISSUERS):
-        issuer = issuers[arrival.source.site_id]
-    return patient_id, issuer
 
 
 def _ensure_patient(tx: Tx, arrival: Arrival, known: _Known) -> Any:
@@ -160,7 +162,7 @@ def _ensure_patient(tx: Tx, arrival: Arrival, known: _Known) -> Any:
     key = patient_key(arrival, known.issuers)
     if key not in known.patients:
         rows.insert_new(tx, rows.patient, [_patient_row(tx, arrival, key)])
-        known.patients |= rows.patients_by_id(tx, [key])
+        known.patients |= rows_receive.patients(tx, [key])
     return known.patients[key]
 
 
@@ -176,7 +178,7 @@ def _patient_row(tx: Tx, arrival: Arrival, key: tuple[str, str]) -> dict[str, An
 def _ensure_study(tx: Tx, arrival: Arrival, known: _Known) -> Any:
     if arrival.study_uid not in known.studies:
         rows.insert_new(tx, rows.study, [_study_row(tx, arrival, known)])
-        known.studies.update(rows.studies_by_uid(tx, [arrival.study_uid], lock=True))
+        known.studies |= rows_receive.studies(tx, [arrival.study_uid])
     return known.studies[arrival.study_uid]
 
 
@@ -201,13 +203,13 @@ def _ensure_series(tx: Tx, arrival: Arrival, known: _Known) -> None:
     key = (arrival.study_uid, arrival.series_uid)
     if key in known.series:
         return
-    known.series.add(key)
     values = {
         "study_uid": key[0], "series_uid": key[1], "modality": arrival.first(MODALITY)[:16], "number": arrival.number(SERIES_NUMBER),
         "description": arrival.first(SERIES_DESCRIPTION), "attributes": arrival.indexed("SERIES"), "sop_classes": "",
         "instance_count": 0, "size_bytes": 0, "hidden": False, "received_first_at": to_text(tx.now()),
     }  # fmt: skip
     rows.insert_new(tx, rows.series, [values])
+    known.series |= rows_receive.series_of(tx, [key])
 
 
 def _instance_row(tx: Tx, arrival: Arrival, place: Place) -> dict[str, Any]:
@@ -222,35 +224,38 @@ def _instance_row(tx: Tx, arrival: Arrival, place: Place) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _sum_up(tx: Tx, new: list[dict[str, Any]], arrivals: Sequence[Arrival]) -> None:
+def _sum_up(tx: Tx, known: _Known) -> None:
     """Bring the counts of touched series and studies up to date, and publish one change per series."""
-    by_series: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in new:
-        by_series.setdefault((row["study_uid"], row["series_uid"]), []).append(row)
-    existing = rows.series_by_key(tx, by_series)
-    fresh = {key for key, row in existing.items() if row.instance_count == 0}
-    for key, some in sorted(by_series.items()):
-        classes = sorted({*existing[key].sop_classes.split(), *(row["sop_class_uid"] for row in some)})
-        size = sum(row["length_bytes"] for row in some)
-        values = {"size_bytes": size, "instance_count": len(some), "sop_classes": " ".join(classes), "hidden": False}
-        rows.add_to_series(tx, key, **values)
-        tx.publish(InstanceStored(key[0], key[1], some[0]["site_id"], len(some)))
-    for study_uid in sorted({key[0] for key in by_series}):
-        mine = [row for key, some in by_series.items() if key[0] == study_uid for row in some]
-        study_row = rows.studies_by_uid(tx, [study_uid])[study_uid]
-        added = {existing[key].modality for key in by_series if key[0] == study_uid}
-        modalities = sorted({*study_row.modalities.split(" "), *added} - {""})
-        rows.add_to_study(
-            tx, study_uid, size_bytes=sum(row["length_bytes"] for row in mine), instance_count=len(mine),
-            series_count=sum(1 for key in fresh if key[0] == study_uid), modalities=rows.joined(modalities),
-            received_last_at=to_text(tx.now()), settled_at="", hidden=False,
-        )  # fmt: skip
+    by_study: dict[str, dict[tuple[str, str], list[dict[str, Any]]]] = {}
+    for row in known.new_instances:
+        by_study.setdefault(row["study_uid"], {}).setdefault((row["study_uid"], row["series_uid"]), []).append(row)
+    grown: list[dict[str, Any]] = []
+    for study_uid in sorted(by_study):
+        for key, some in sorted(by_study[study_uid].items()):
+            classes = {*known.series[key].sop_classes.split(), *(row["sop_class_uid"] for row in some)}
+            grown.append({"study_uid": key[0], "series_uid": key[1], **_size(some), "sop_classes": " ".join(sorted(classes))})
+            tx.publish(InstanceStored(key[0], key[1], some[0]["site_id"], len(some)))
+    rows_receive.add_to_series(tx, grown)
+    rows_receive.add_to_studies(tx, [_study_growth(tx, known, uid, by_study[uid]) for uid in sorted(by_study)])
+
+
+def _study_growth(tx: Tx, known: _Known, study_uid: str, new: dict[tuple[str, str], list[dict[str, Any]]]) -> dict[str, Any]:
+    modalities = {*known.studies[study_uid].modalities.split(" "), *(known.series[key].modality for key in new)}
+    return {
+        "study_uid": study_uid, **_size([row for some in new.values() for row in some]), "modalities": rows.joined(modalities - {""}),
+        "series_count": sum(1 for key in new if known.series[key].instance_count == 0), "received_last_at": to_text(tx.now()),
+    }  # fmt: skip
+
+
+def _size(new: list[dict[str, Any]]) -> dict[str, int]:
+    return {"size_bytes": sum(row["length_bytes"] for row in new), "instance_count": len(new)}
 
 
 def _flag(tx: Tx, arrival: Arrival, study_row: Any, known: _Known) -> tuple[str, ...]:
     """Flag the study when this instance raises doubt about whose exam it is; returns the flags that the study now has."""
     flags = set(_flags(study_row))
-    found = list(_doubts(arrival, study_row, known))
+    key = patient_key(arrival, known.issuers)
+    found = doubts(arrival, study_row, key, known.patients.get(key))
     for flag, archived in found:
         if flag.value in flags:
             continue
@@ -259,33 +264,8 @@ def _flag(tx: Tx, arrival: Arrival, study_row: Any, known: _Known) -> tuple[str,
             flags.add(flag.value)
     if found and flags != set(_flags(study_row)):
         rows.change_study(tx, arrival.study_uid, flags=" ".join(sorted(flags)))
-        known.studies.update(rows.studies_by_uid(tx, [arrival.study_uid]))
+        known.studies |= rows_receive.studies(tx, [arrival.study_uid])
     return tuple(sorted(flags))
-
-
-def _doubts(arrival: Arrival, study_row: Any, known: _Known) -> list[tuple[Flag, dict[str, str]]]:
-    found = []
-    key = patient_key(arrival, known.issuers)
-    if key != (study_row.patient_id, study_row.issuer) or _differs(arrival, _traits(study_row.attributes)):
-        found.append((Flag.PATIENT_MISMATCH, _traits(study_row.attributes)))
-    elif key[0] and _differs(arrival, _traits(known.patients[key].attributes)):
-        found.append((Flag.PATIENT_ATTRIBUTES, _traits(known.patients[key].attributes)))
-    if arrival.source.site_id != study_row.site_id:
-        found.append((Flag.OTHER_SITE, _traits(study_row.attributes)))
-    return found
-
-
-def _traits(attributes: dict[str, str]) -> dict[str, str]:
-    return {path: attributes.get(path, "") for path in (PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE, SEX)}
-
-
-def _differs(arrival: Arrival, archived: dict[str, str]) -> bool:
-    """Whether name, birth date or sex contradict; an absent value contradicts nothing, nor does case, accent or punctuation."""
-    name = text.fold(arrival.first(PATIENT_NAME))
-    if name and archived[PATIENT_NAME] and name != text.fold(archived[PATIENT_NAME]):
-        return True
-    pairs = ((arrival.first(path), archived[path]) for path in (BIRTH_DATE, SEX))
-    return any(new and old and clean(new) != clean(old) for new, old in pairs)
 
 
 def _flags(study_row: Any) -> tuple[str, ...]:

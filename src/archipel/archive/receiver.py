@@ -10,20 +10,22 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
-from archipel.archive import rows, rows_review
-from archipel.archive.arrival import Arrival, understand
+from archipel.archive.arrival import Arrival, understand, understand_plain
 from archipel.archive.errors import busy, disk_nearly_full
 from archipel.archive.model import Fate, Incoming, Outcome, Place
-from archipel.archive.receive import Placed, audit_received, receive
+from archipel.archive.receive import Placed, audit_received, mend_lost, receive, receive_together
+from archipel.archive.repair import damaged, held_by
 from archipel.kit.blobs import CHUNK_BYTES, Blobs, disk_error
-from archipel.kit.database import Database, Tx
+from archipel.kit.database import Database, DataError, IntegrityError, Tx
 from archipel.kit.errors import ArchipelError, Unavailable
 from archipel.kit.ids import new_id
 from archipel.kit.metrics import Metrics
@@ -32,14 +34,28 @@ from archipel.kit.spool import Spool
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 # Pairs of (association, study) whose beginning is in the audit trail; forgotten when there are too many, then recorded again.
 BEGUN_COUNT_MAX = 20_000
 
 
 @dataclass(frozen=True)
 class _Waiting:
+    """One instance that waits to be written; ``arrival`` is None until it is understood, ``place`` until its bytes are durable."""
+
+    incoming: Incoming
+    future: Future[Outcome]
+    arrival: Arrival | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """One instance of a group, understood."""
+
     arrival: Arrival
-    place: Place | None  # set when the bytes are durable already (large instances)
+    place: Place | None
     future: Future[Outcome]
 
 
@@ -63,7 +79,7 @@ class Receiver:
         self._database, self._blobs, self._spool, self._settings = database, blobs, spool, settings
         self._issuers, self._disk, self._metrics = issuers, disk, metrics or Metrics()
         self._parsers = ThreadPoolExecutor(2, thread_name_prefix="receive-parse")
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue()
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._slots = threading.BoundedSemaphore(settings.queue_count_max)
         self._begun: set[tuple[str, str]] = set()
         self._writer = threading.Thread(target=self._run, name="receive-write", daemon=True)
@@ -73,14 +89,16 @@ class Receiver:
         self._writer.start()
 
     def drain(self) -> None:
-        """Finish everything that was submitted, then stop."""
-        self._parsers.shutdown(wait=True)
+        """Finish everything that was submitted, then stop: a slot that is back is an instance that was answered."""
+        for _ in range(self._settings.queue_count_max):
+            self._slots.acquire()
         self._queue.put(None)
         self._writer.join()
+        self._parsers.shutdown(wait=True)
 
     def submit(self, incoming: Incoming) -> Future[Outcome]:
         """Take one instance. The future gives its outcome, bad input included, and never an exception; the spooled bytes are
-        closed by the receiver. A full queue answers at once with ``busy``.
+        closed by the receiver. A full queue, and one that is drained, answers at once with ``busy``.
         """
         future: Future[Outcome] = Future()
         future.set_running_or_notify_cancel()  # a door that gives up must not cancel it: the writer answers every future
@@ -89,10 +107,10 @@ class Receiver:
             future.set_result(self._refused(incoming, busy()))
             return future
         future.add_done_callback(lambda _: self._slots.release())
-        try:
+        if incoming.spooled.memory is not None:
+            self._queue.put(_Waiting(incoming, future))
+        else:
             self._parsers.submit(self._prepare, incoming, future)
-        except RuntimeError:  # drained: the platform is stopping
-            self._answer(future, incoming, self._refused(incoming, busy()))
         return future
 
     def receive(self, incoming: Incoming) -> Outcome:
@@ -100,13 +118,21 @@ class Receiver:
         return self.submit(incoming).result()
 
     def _prepare(self, incoming: Incoming, future: Future[Outcome]) -> None:
-        try:
-            if shutil.disk_usage(self._disk).free < self._settings.free_bytes_min:
-                raise disk_nearly_full()
+        """What would hold up the writer: headers that need care, and bytes that are many."""
+
+        def prepared() -> _Waiting:
             arrival = understand(incoming)
-            large = incoming.spooled.memory is None and not self._is_stored(arrival)
-            place = self._store_large(arrival) if large else None
-            self._queue.put(_Waiting(arrival, place, future))
+            large = incoming.spooled.memory is None and self._needs_writing(arrival)
+            return _Waiting(incoming, future, arrival, self._store_large(arrival) if large else None)
+
+        ready = self._or_refused(prepared, incoming, future)
+        if ready is not None:
+            self._queue.put(ready)
+
+    def _or_refused(self, act: Callable[[], T], incoming: Incoming, future: Future[Outcome]) -> T | None:
+        """What the act gives, or None when it fails, whose reason is then the answer."""
+        try:
+            return act()
         except ArchipelError as error:
             self._answer(future, incoming, self._refused(incoming, error))
         except OSError as error:  # the spooled file could not be written or read
@@ -115,14 +141,16 @@ class Receiver:
             log.error("receive.failed", error=repr(error), door=incoming.source.door)
             failure = Unavailable("The archive could not take this instance; try again.", code="failed", detail=repr(error))
             self._answer(future, incoming, self._refused(incoming, failure))
+        return None
 
-    def _is_stored(self, arrival: Arrival) -> bool:
+    def _needs_writing(self, arrival: Arrival) -> bool:
         with self._database.read() as tx:
-            return (arrival.sop_instance_uid, arrival.digest) in _known(tx, [arrival])
+            known = held_by(tx, [arrival])[0]
+        return known is None or bool(damaged(self._blobs, [known]))
 
     def _store_large(self, arrival: Arrival) -> Place:
         """A large instance becomes a blob of its own before it joins a group, so that it holds nobody up."""
-        key = _blob_key(self._database.clock.now().strftime("%Y%m%d"))
+        key = f"{self._folder()}/{new_id()}"
         spooled, offset = arrival.incoming.spooled, arrival.incoming.dataset_offset
 
         def chunks() -> Iterator[bytes]:
@@ -156,59 +184,80 @@ class Receiver:
 
     def _write(self, group: list[_Waiting]) -> None:
         started = time.monotonic()
+        ready = [one for one in map(self._understood, group) if one is not None]
+        if not ready:
+            return
         try:
-            outcomes = self._store(group)
+            outcomes = self._store(ready)
         except ArchipelError as error:
-            log.warning("receive.refused", instance_count=len(group), code=error.code, detail=error.detail)
-            outcomes = [one.arrival.outcome(Fate.REFUSED, error=error) for one in group]
+            log.warning("receive.refused", instance_count=len(ready), code=error.code, detail=error.detail)
+            outcomes = [one.arrival.outcome(Fate.REFUSED, error=error) for one in ready]
         except Exception as error:  # as above: every sender of the group waits for an answer
-            log.error("receive.failed", instance_count=len(group), error=repr(error))
+            log.error("receive.failed", instance_count=len(ready), error=repr(error))
             failure = Unavailable("The archive could not store this instance; try again.", code="failed", detail=repr(error))
-            outcomes = [one.arrival.outcome(Fate.REFUSED, error=failure) for one in group]
-        self._metrics.group_size.observe(len(group))
+            outcomes = [one.arrival.outcome(Fate.REFUSED, error=failure) for one in ready]
+        self._metrics.group_size.observe(len(ready))
         self._metrics.group_seconds.observe(time.monotonic() - started)
-        for one, outcome in zip(group, outcomes, strict=True):
+        for one, outcome in zip(ready, outcomes, strict=True):
             self._answer(one.future, one.arrival.incoming, outcome)
 
-    def _store(self, group: list[_Waiting]) -> list[Outcome]:
-        with self._database.read() as tx:
-            known = _known(tx, [one.arrival for one in group])
-            issuers = self._issuers(tx)
-        same = [(one.arrival.sop_instance_uid, one.arrival.digest) in known for one in group]
-        places = self._write_together([one for one, skip in zip(group, same, strict=True) if not skip and one.place is None])
-        placed = [
-            Placed(one.arrival, None if skip else one.place or places[id(one)]) for one, skip in zip(group, same, strict=True)
-        ]  # fmt: skip
+    def _understood(self, one: _Waiting) -> _Ready | None:
+        """The instance ready to be written; None when it was refused, or is prepared elsewhere because that takes long."""
+        if one.arrival is not None:
+            return _Ready(one.arrival, one.place, one.future)
+        arrival = self._or_refused(lambda: understand_plain(one.incoming), one.incoming, one.future)
+        if arrival is not None:
+            return _Ready(arrival, None, one.future)
+        if not one.future.done():
+            self._parsers.submit(self._prepare, one.incoming, one.future)
+        return None
 
-        def act(tx: Tx) -> tuple[list[Outcome], set[tuple[str, str]]]:
+    def _store(self, group: list[_Ready]) -> list[Outcome]:
+        if shutil.disk_usage(self._disk).free < self._settings.free_bytes_min:
+            raise disk_nearly_full()
+        with self._database.read() as tx:
+            known = held_by(tx, [one.arrival for one in group])
+            issuers = {} if all(one.arrival.issuer for one in group) else self._issuers(tx)
+        lost = damaged(self._blobs, (one for one in known if one is not None)) if any(known) else {}
+        whole = [one is not None and (one.sop_instance_uid, one.digest) not in lost for one in known]
+        places = self._write_together([one for one, skip in zip(group, whole, strict=True) if not skip and one.place is None])
+        placed = [
+            Placed(one.arrival, None if skip else one.place or places[id(one)], None if skip else known_one)
+            for one, skip, known_one in zip(group, whole, known, strict=True)
+        ]
+
+        def act(tx: Tx, receive: Callable[..., list[Outcome]]) -> tuple[list[Outcome], set[tuple[str, str]]]:
+            mend_lost(tx, placed)
             outcomes = receive(tx, placed, issuers)
             return outcomes, audit_received(tx, placed, outcomes, self._begun)
 
-        outcomes, begun = self._database.transact(act)
+        try:
+            outcomes, begun = self._database.transact(partial(act, receive=receive_together))
+        except (IntegrityError, DataError):  # a bad one among them, or one that another process stored at this instant
+            outcomes, begun = self._database.transact(partial(act, receive=receive))
         if len(self._begun) > BEGUN_COUNT_MAX:
             self._begun.clear()
         self._begun |= begun
         return outcomes
 
-    def _write_together(self, group: list[_Waiting]) -> dict[int, Place]:
-        """One blob for the group; returns where each of them is."""
+    def _write_together(self, group: list[_Ready]) -> dict[int, Place]:
+        """One write for the group; returns where each of them is."""
         if not group:
             return {}
-        key = _blob_key(self._database.clock.now().strftime("%Y%m%d"))
-        places, offset = {}, 0
+        buffers: list[bytes | memoryview] = []
+        for one in group:
+            memory = one.arrival.incoming.spooled.memory
+            assert memory is not None
+            buffers += one.arrival.meta, memoryview(memory)[one.arrival.incoming.dataset_offset :]
+        key, offset = self._blobs.append(self._folder(), buffers)
+        places = {}
         for one in group:
             places[id(one)] = Place(key, offset, one.arrival.length_bytes, len(one.arrival.meta))
             offset += one.arrival.length_bytes
-
-        def chunks() -> Iterator[bytes]:
-            for one in group:
-                memory = one.arrival.incoming.spooled.memory
-                assert memory is not None
-                yield one.arrival.meta
-                yield memoryview(memory)[one.arrival.incoming.dataset_offset :]  # type: ignore[misc]
-
-        self._blobs.put(key, chunks())
         return places
+
+    def _folder(self) -> str:
+        return f"received/{self._database.clock.now():%Y%m%d}"
 
     def _answer(self, future: Future[Outcome], incoming: Incoming, outcome: Outcome) -> None:
         size = incoming.spooled.size_bytes
@@ -220,14 +269,3 @@ class Receiver:
 
     def _refused(self, incoming: Incoming, error: ArchipelError) -> Outcome:
         return Outcome(Fate.REFUSED, sop_class_uid=incoming.sop_class_uid, sop_instance_uid=incoming.sop_instance_uid, error=error)
-
-
-def _known(tx: Tx, arrivals: Sequence[Arrival]) -> set[tuple[str, str]]:
-    """(SOP Instance UID, digest) of contents that we hold, in the archive or aside: their bytes need not be written again."""
-    stored = rows.known_instances(tx, (arrival.sop_instance_uid for arrival in arrivals))
-    others = {a.sop_instance_uid for a in arrivals if a.sop_instance_uid in stored and stored[a.sop_instance_uid].digest != a.digest}
-    return {(uid, row.digest) for uid, row in stored.items()} | rows_review.kept_digests(tx, sorted(others))
-
-
-def _blob_key(day: str) -> str:
-    return f"received/{day}/{new_id()}"

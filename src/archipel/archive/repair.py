@@ -5,13 +5,14 @@ Nothing is overwritten and nothing deleted: the index is turned to the new bytes
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from archipel import audit
-from archipel.archive import rows, rows_upkeep
+from archipel.archive import rows, rows_receive, rows_upkeep
+from archipel.archive.arrival import Arrival
 from archipel.archive.model import Place
 from archipel.archive.recount import recount
 from archipel.archive.verify import damage, place_of
@@ -45,6 +46,23 @@ def held(tx: Tx, contents: Iterable[tuple[str, str]]) -> dict[tuple[str, str], H
         place = Place(row.blob_key, row.offset, row.length_bytes, row.dataset_offset)
         found[uid, row.digest] = Held(uid, row.study_uid, row.digest, place)
     return {key: one for key, one in found.items() if key in wanted}
+
+
+def held_by(tx: Tx, arrivals: Sequence[Arrival]) -> list[Held | None]:
+    """For each arrival the content that the archive holds of it, but for a padding byte; None for one that is new."""
+    stored = rows_receive.stored(tx, (one.sop_instance_uid for one in arrivals))
+    known = [one for one in arrivals if one.sop_instance_uid in stored]
+    if not known:
+        return [None] * len(arrivals)
+    first = held(tx, ((one.sop_instance_uid, one.digest) for one in known))
+    others = [one for one in known if (one.sop_instance_uid, one.digest) not in first]
+    found = first | held(tx, ((one.sop_instance_uid, one.padding_twin) for one in others))
+
+    def of(one: Arrival) -> Held | None:
+        exact = found.get((one.sop_instance_uid, one.digest))
+        return exact or (found.get((one.sop_instance_uid, one.padding_twin)) if one in others else None)
+
+    return [of(one) for one in arrivals]
 
 
 def damaged(blobs: Blobs, contents: Iterable[Held]) -> dict[tuple[str, str], Held]:

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
-    insert,
     select,
     update,
 )
@@ -181,13 +180,6 @@ def known_instances(tx: Tx, uids: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def patients_by_id(tx: Tx, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Any]:
-    """Patients by (Patient ID, issuer)."""
-    wanted = set(keys)
-    statement = select(patient).where(patient.c.patient_id.in_(sorted({k[0] for k in wanted})))
-    return {key: row for row in tx.execute(statement) if (key := (row.patient_id, row.issuer)) in wanted}
-
-
 def first_site(tx: Tx, patient_key: str, *, seen_from: str) -> str:
     """The site whose exam made a patient known: its attributes are the patient's. Of two at one instant not the one that asks."""
     s = study.c
@@ -205,33 +197,9 @@ def studies_by_uid(tx: Tx, uids: Iterable[str], *, lock: bool = False) -> dict[s
     return found
 
 
-def series_by_key(tx: Tx, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Any]:
-    """Series by (study UID, series UID)."""
-    wanted = set(keys)
-    statement = select(series).where(series.c.study_uid.in_(sorted({k[0] for k in wanted})))
-    return {key: row for row in tx.execute(statement) if (key := (row.study_uid, row.series_uid)) in wanted}
-
-
 def change_study(tx: Tx, study_uid: str, **values: Any) -> None:
     """Set columns of a study."""
     tx.execute(update(study).where(study.c.study_uid == study_uid).values(**values))
-
-
-def add_to_study(tx: Tx, study_uid: str, *, size_bytes: int, instance_count: int, series_count: int, **values: Any) -> None:
-    """Add to a study's counts and set other columns."""
-    added = {
-        "size_bytes": study.c.size_bytes + size_bytes,
-        "instance_count": study.c.instance_count + instance_count,
-        "series_count": study.c.series_count + series_count,
-    }
-    tx.execute(update(study).where(study.c.study_uid == study_uid).values(**added, **values))
-
-
-def add_to_series(tx: Tx, key: tuple[str, str], *, size_bytes: int, instance_count: int, **values: Any) -> None:
-    """Add to a series' counts and set other columns."""
-    statement = update(series).where(series.c.study_uid == key[0], series.c.series_uid == key[1])
-    added = {"size_bytes": series.c.size_bytes + size_bytes, "instance_count": series.c.instance_count + instance_count}
-    tx.execute(statement.values(**added, **values))
 
 
 def change_series(tx: Tx, key: tuple[str, str], **values: Any) -> None:
@@ -330,8 +298,3 @@ def totals(tx: Tx) -> dict[str, int]:
     """Number of patients, studies, series and instances."""
     tables = (("patients", patient), ("studies", study), ("series", series), ("instances", instance))
     return {name: int(tx.execute(select(func.count()).select_from(table)).scalar_one()) for name, table in tables}
-
-
-def insert_instances(tx: Tx, values: list[dict[str, Any]]) -> None:
-    """Insert instance rows; an existing UID is an error that the caller's savepoint takes back."""
-    tx.execute(insert(instance), values)

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 PADDING = b"\0"
 
 Pieces = Iterable[bytes | bytearray | memoryview]
 
 
-def same_content(stored_digest: str, arrived_digest: str, arrived: Callable[[], Pieces]) -> bool:
-    """Whether what arrived is what is stored. ``arrived`` gives its dataset, and is read only when the digests differ.
+def twin_digest(pieces: Pieces) -> str:
+    """Digest of the dataset with the padding byte that its odd length lacks, or without the one at its even end; '' when neither is.
 
     Fragments of a C-STORE have an even length (PS3.8 9.3.5.1): a dataset of an odd length, which STOW and files carry as it is,
     comes with one byte of padding behind it. That byte makes no other content.
     """
-    return stored_digest == arrived_digest or stored_digest == twin_digest(arrived())
-
-
-def twin_digest(pieces: Pieces) -> str:
-    """Digest of the dataset with the padding byte that its odd length lacks, or without the one at its even end; '' when neither is."""
     running, last, length = hashlib.sha256(), b"", 0
     for piece in pieces:
         if not len(piece):

@@ -203,11 +203,11 @@ def tokens(window: Window, explicit: bool, big: bool = False, wanted: Wanted = N
                 raise TooDeep
             if length != UNDEFINED and pos + length > min(level.end, size):
                 raise Odd("a sequence runs past the end", pos)
-            if report:
-                yield SEQUENCE, tag, "SQ", pos, length
-            stack.append(level)
             child = None if here is None else here.get(tag) if report else None
             silent = not report or (here is not None and child is None)
+            if not silent:
+                yield SEQUENCE, tag, "SQ", pos, length
+            stack.append(level)
             level = _Level(False, pos + length if length != UNDEFINED else size + 1, inner, child, silent)
             continue
         if pos + length > size:

@@ -61,6 +61,9 @@ class Blobs(Protocol):
     def probe(self) -> None:
         """Write, read and delete a small object; Unavailable when that fails."""
 
+    def close(self) -> None:
+        """Let go of what is open; using the store again opens it again."""
+
 
 def check_key(key: str) -> str:
     """The key itself, or Invalid when it could name something outside the store."""
@@ -172,6 +175,10 @@ class FileBlobs:
     def probe(self) -> None:
         _probe(self)
 
+    def close(self) -> None:
+        with self._segment_lock:
+            self._leave_segment()
+
     def _path(self, key: str) -> Path:
         return self._root / check_key(key)
 
@@ -186,7 +193,12 @@ class FileBlobs:
     def _growing(self, folder: str) -> Segment:
         """The segment that grows in this folder; a fresh one when there is none, or when it is full."""
         segment = self._segment
-        if segment is not None and segment.key.startswith(folder + "/") and segment.size_bytes < SEGMENT_BYTES_MAX:
+        if (
+            segment is not None
+            and segment.key.startswith(folder + "/")
+            and segment.size_bytes < SEGMENT_BYTES_MAX
+            and not segment.is_gone()
+        ):
             return segment
         self._leave_segment()
         key = f"{folder}/{new_id()}"
@@ -287,6 +299,9 @@ class S3Blobs:
 
     def probe(self) -> None:
         _probe(self)
+
+    def close(self) -> None:
+        pass
 
     def _refuse_existing(self, key: str) -> None:
         try:

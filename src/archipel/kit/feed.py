@@ -233,7 +233,7 @@ class FeedRunner:
             busy = False
             for follower in self._followers:
                 try:
-                    busy |= advance(self._database, follower) > 0
+                    busy |= advance(self._database, follower) >= follower.batch_count_max  # else a pause lets the next batch gather
                     retry_parked(self._database, follower)
                 except Exception as error:  # the database may be away for a while: the feed waits for it
                     log.error("feed.unreachable", follower=follower.name, error=repr(error))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import threading
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from archipel.kit.errors import LimitReached
 from archipel.kit.ids import new_id
@@ -14,8 +15,9 @@ from archipel.kit.ids import new_id
 class Spooled:
     """One arriving object. ``write`` until it is whole, ``open`` to read it, ``close`` in any case: it leaves nothing behind."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, digest: Any = None) -> None:
         self._spool = spool
+        self._digest = digest
         self._memory: bytearray | None = bytearray()
         self._file: BinaryIO | None = None
         self.path: Path | None = None
@@ -27,6 +29,8 @@ class Spooled:
         self.size_bytes += len(data)
         if self.size_bytes > self._spool.object_bytes_max:
             raise LimitReached(f"The object is larger than {self._spool.object_bytes_max} bytes.", code="too-large")
+        if self._digest is not None:
+            self._digest.update(data)
         if self._memory is not None:
             if self.size_bytes <= self._spool.memory_bytes_each and self._spool.take(len(data)):
                 self._memory += data
@@ -42,6 +46,17 @@ class Spooled:
         assert self._file is not None and self.path is not None
         self._file.flush()
         return self.path.open("rb")
+
+    def sha256(self, offset: int = 0) -> str:
+        """SHA-256 of what is there from ``offset`` on, in hexadecimal."""
+        if self._digest is not None and offset == 0:
+            return str(self._digest.hexdigest())
+        if self._memory is not None:
+            with memoryview(self._memory) as view:
+                return hashlib.sha256(view[offset:]).hexdigest()
+        with self.open() as file:
+            file.seek(offset)
+            return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
     @property
     def memory(self) -> bytearray | None:
@@ -97,9 +112,9 @@ class Spool:
         self._used_bytes = 0
         self._lock = threading.Lock()
 
-    def new(self) -> Spooled:
-        """An empty arriving object."""
-        return Spooled(self)
+    def new(self, *, digest_as_it_comes: bool = False) -> Spooled:
+        """An empty arriving object. ``digest_as_it_comes``: its bytes from the first on are what ``sha256`` will be asked for."""
+        return Spooled(self, hashlib.sha256() if digest_as_it_comes else None)
 
     def take(self, count: int) -> bool:
         """Reserve memory; False when the budget is spent."""

@@ -1,0 +1,48 @@
+"""Doubt: whose exam is this? What contradicts what the archive holds of a study and its patient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archipel.archive.arrival import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, SEX, Arrival, clean
+from archipel.archive.model import Flag
+from archipel.dicom import text
+
+TRAITS = (PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE, SEX)
+
+
+def patient_key(arrival: Arrival, issuers: dict[str, str]) -> tuple[str, str]:
+    """(Patient ID, issuer). Without an issuer the sending site is the issuer; without an id the study stands alone."""
+    patient_id = arrival.first(PATIENT_ID)
+    if not patient_id:
+        return "", f"study:{arrival.study_uid}"
+    return patient_id, arrival.issuer or issuers[arrival.source.site_id]
+
+
+def doubts(arrival: Arrival, study_row: Any, key: tuple[str, str], patient_row: Any | None) -> list[tuple[Flag, dict[str, str]]]:
+    """What speaks against this instance's being of that study and patient, each with the traits that are held.
+
+    ``patient_row`` is the patient of ``key``, if there is one.
+    """
+    found: list[tuple[Flag, dict[str, str]]] = []
+    of_study = _traits(study_row.attributes)
+    if key != (study_row.patient_id, study_row.issuer) or _contradicts(arrival, of_study):
+        found.append((Flag.PATIENT_MISMATCH, of_study))
+    elif key[0] and patient_row is not None and _contradicts(arrival, _traits(patient_row.attributes)):
+        found.append((Flag.PATIENT_ATTRIBUTES, _traits(patient_row.attributes)))
+    if arrival.source.site_id != study_row.site_id:
+        found.append((Flag.OTHER_SITE, of_study))
+    return found
+
+
+def _traits(attributes: dict[str, str]) -> dict[str, str]:
+    return {path: attributes.get(path, "") for path in TRAITS}
+
+
+def _contradicts(arrival: Arrival, archived: dict[str, str]) -> bool:
+    """Whether name, birth date or sex contradict; an absent value contradicts nothing, nor does case, accent or punctuation."""
+    name, known = arrival.first(PATIENT_NAME), archived[PATIENT_NAME]
+    if name and known and name != known and (folded := text.fold(name)) and folded != text.fold(known):
+        return True
+    pairs = ((arrival.first(path), archived[path]) for path in (BIRTH_DATE, SEX))
+    return any(new and old and clean(new) != clean(old) for new, old in pairs)

@@ -1,0 +1,53 @@
+"""Segment: a file that only grows, so that what arrives together costs one write and one sync, and no new file.
+
+Bytes that were given out stay as they are: a segment is never written again where it has been, and one that failed is left alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+SEGMENT_BYTES_MAX = 256 << 20
+BUFFERS_MAX = 512  # one writev takes at most IOV_MAX (1,024) buffers
+
+
+class Segment:
+    """One growing file. Not for several threads at once. The caller syncs the folder that it is in."""
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.key = key
+        self.size_bytes = 0
+        self._file = path.open("xb", buffering=0)
+
+    def append(self, buffers: Sequence[bytes | memoryview]) -> int:
+        """Write buffers behind each other and sync; returns the offset of the first. Any OSError makes the segment unusable."""
+        start = self.size_bytes
+        try:
+            for first in range(0, len(buffers), BUFFERS_MAX):
+                self._write(list(buffers[first : first + BUFFERS_MAX]))
+            os.fdatasync(self._file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):  # half a group is of no use and takes room from a full disk
+                os.ftruncate(self._file.fileno(), start)
+            raise
+        return start
+
+    def is_gone(self) -> bool:
+        """Whether somebody removed the file: what is written now would be lost with it."""
+        return os.fstat(self._file.fileno()).st_nlink == 0
+
+    def close(self) -> None:
+        """Close the file; what it holds is durable already."""
+        self._file.close()
+
+    def _write(self, buffers: list[bytes | memoryview]) -> None:
+        while buffers:
+            written = os.writev(self._file.fileno(), buffers)
+            self.size_bytes += written
+            while buffers and written >= len(buffers[0]):  # a write may take less than it was given
+                written -= len(buffers.pop(0))
+            if written:
+                buffers[0] = memoryview(buffers[0])[written:]
