@@ -20,7 +20,7 @@ from typing import Any
 from archipel import archive, directory
 from archipel.archive import Incoming, Outcome, Source
 from archipel.kit.actor import Actor
-from archipel.kit.blobs import Blobs, open_blobs
+from archipel.kit.blobs import Appended, Blobs, open_blobs
 from archipel.kit.database import Database, Tx
 from archipel.kit.settings import ArchiveSettings
 from archipel.kit.spool import Spool
@@ -63,14 +63,18 @@ class KilledBlobs:
         self._step("after bytes")
         return size
 
-    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> tuple[str, int]:
+    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> Appended:
         self._step("before bytes")
         if self._step.is_next("within bytes"):  # a kill leaves half a group
             self._blobs.append(folder, [bytes(buffers[0]), bytes(buffers[1])[:100]])
         self._step("within bytes")
         placed = self._blobs.append(folder, buffers)
-        self._step("after bytes")
-        return placed
+
+        def sync() -> None:
+            placed.sync()
+            self._step("after bytes")
+
+        return Appended(placed.key, placed.offset, sync)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._blobs, name)

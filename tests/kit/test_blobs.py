@@ -208,10 +208,11 @@ def test_what_is_appended_together_lies_together_and_stays(blobs: Blobs) -> None
     rng = random.Random(5)
     groups = [[rng.randbytes(rng.randrange(0, 3000)) for _ in range(rng.choice([1, 2, 700]))] for _ in range(12)]
     placed = [(blobs.append("received/20260101", [memoryview(b) for b in group]), b"".join(group)) for group in groups]
-    (other, offset) = blobs.append("received/20260102", [b"the day after"])
+    other, offset, _ = blobs.append("received/20260102", [b"the day after"])
     assert other.startswith("received/20260102/") and blobs.read(other, offset, 13) == b"the day after"
     ends: dict[str, int] = {}
-    for (key, offset), data in placed:
+    for (key, offset, sync), data in placed:
+        sync()
         assert key.startswith("received/20260101/")
         assert offset == ends.get(key, 0)  # nothing between, and nothing twice
         assert blobs.read(key, offset, len(data)) == data
@@ -225,7 +226,9 @@ def test_appends_of_several_threads_do_not_mix(blobs: Blobs) -> None:
     def append(mark: int) -> None:
         for _ in range(10):
             data = bytes([mark]) * 4001
-            found.append((*blobs.append("received/d", [data[:1000], data[1000:]]), data))
+            key, offset, sync = blobs.append("received/d", [data[:1000], data[1000:]])
+            sync()
+            found.append((key, offset, data))
 
     threads = [threading.Thread(target=append, args=(mark,)) for mark in range(4)]
     for thread in threads:
@@ -248,13 +251,14 @@ from pathlib import Path
 from archipel.kit.blobs import FileBlobs
 from archipel.kit.errors import LimitReached
 blobs = FileBlobs(Path(sys.argv[1]))
-key, _ = blobs.append("received/d", [b"a" * 300_000])
+key, _, _ = blobs.append("received/d", [b"a" * 300_000])
 resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 try:
     blobs.append("received/d", [b"b" * 150_000, b"c" * 150_000])
 except LimitReached as error:
     print(error.code)
-again, offset = blobs.append("received/d", [b"d" * 1000])
+again, offset, sync = blobs.append("received/d", [b"d" * 1000])
+sync()
 print(blobs.size(key), blobs.read(key, 299_999, 10) == b"a", again != key, offset, blobs.size(again))
 """
 

@@ -78,6 +78,7 @@ class Receiver:
     ) -> None:
         self._database, self._blobs, self._spool, self._settings = database, blobs, spool, settings
         self._issuers, self._disk, self._metrics = issuers, disk, metrics or Metrics()
+        self._syncer = ThreadPoolExecutor(1, thread_name_prefix="receive-sync")
         self._parsers = ThreadPoolExecutor(2, thread_name_prefix="receive-parse")
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._slots = threading.BoundedSemaphore(settings.queue_count_max)
@@ -95,6 +96,7 @@ class Receiver:
         self._queue.put(None)
         self._writer.join()
         self._parsers.shutdown(wait=True)
+        self._syncer.shutdown(wait=True)
 
     def submit(self, incoming: Incoming) -> Future[Outcome]:
         """Take one instance. The future gives its outcome, bad input included, and never an exception; the spooled bytes are
@@ -220,7 +222,7 @@ class Receiver:
             issuers = {} if all(one.arrival.issuer for one in group) else self._issuers(tx)
         lost = damaged(self._blobs, (one for one in known if one is not None)) if any(known) else {}
         whole = [one is not None and (one.sop_instance_uid, one.digest) not in lost for one in known]
-        places = self._write_together([one for one, skip in zip(group, whole, strict=True) if not skip and one.place is None])
+        places, durable = self._write_together([one for one, skip in zip(group, whole, strict=True) if not skip and one.place is None])
         placed = [
             Placed(one.arrival, None if skip else one.place or places[id(one)], None if skip else known_one)
             for one, skip, known_one in zip(group, whole, known, strict=True)
@@ -229,7 +231,9 @@ class Receiver:
         def act(tx: Tx, receive: Callable[..., list[Outcome]]) -> tuple[list[Outcome], set[tuple[str, str]]]:
             mend_lost(tx, placed)
             outcomes = receive(tx, placed, issuers)
-            return outcomes, audit_received(tx, placed, outcomes, self._begun)
+            begun = audit_received(tx, placed, outcomes, self._begun)
+            durable.result()  # the rows are committed behind their bytes, never before
+            return outcomes, begun
 
         try:
             outcomes, begun = self._database.transact(partial(act, receive=receive_together))
@@ -240,21 +244,23 @@ class Receiver:
         self._begun |= begun
         return outcomes
 
-    def _write_together(self, group: list[_Ready]) -> dict[int, Place]:
-        """One write for the group; returns where each of them is."""
+    def _write_together(self, group: list[_Ready]) -> tuple[dict[int, Place], Future[None]]:
+        """One write for the group; returns where each of them is, and when that is durable. The sync runs while rows are written."""
         if not group:
-            return {}
+            nothing: Future[None] = Future()
+            nothing.set_result(None)
+            return {}, nothing
         buffers: list[bytes | memoryview] = []
         for one in group:
             memory = one.arrival.incoming.spooled.memory
             assert memory is not None
             buffers += one.arrival.meta, memoryview(memory)[one.arrival.incoming.dataset_offset :]
-        key, offset = self._blobs.append(self._folder(), buffers)
+        key, offset, sync = self._blobs.append(self._folder(), buffers)
         places = {}
         for one in group:
             places[id(one)] = Place(key, offset, one.arrival.length_bytes, len(one.arrival.meta))
             offset += one.arrival.length_bytes
-        return places
+        return places, self._syncer.submit(sync)
 
     def _folder(self) -> str:
         return f"received/{self._database.clock.now():%Y%m%d}"

@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import obstore
@@ -29,14 +29,22 @@ PUT_BYTES = 8 << 20
 _KEY = re.compile(r"[A-Za-z0-9_-]+(?:[./][A-Za-z0-9_-]+)*")
 
 
+class Appended(NamedTuple):
+    """Where appended bytes are, and what makes them durable."""
+
+    key: str
+    offset: int
+    sync: Callable[[], None]
+
+
 class Blobs(Protocol):
     """The contract of both back ends; one set of contract tests runs on each."""
 
     def put(self, key: str, chunks: Iterable[bytes]) -> int:
         """Write a new object and return its size in bytes; Conflict when the key exists, LimitReached when the disk is full."""
 
-    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> tuple[str, int]:
-        """Write buffers behind each other into an object of this folder; returns its key and the offset of the first.
+    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> Appended:
+        """Write buffers behind each other into an object of this folder; they are durable when ``sync`` of the result has returned.
 
         The object may hold what was appended before, and grow later; no byte of it is ever written again.
         """
@@ -114,13 +122,13 @@ class FileBlobs:
             aside.unlink(missing_ok=True)
         return size
 
-    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> tuple[str, int]:
+    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> Appended:
         with self._segment_lock:
             try:
                 segment = self._growing(folder)
-                return segment.key, segment.append(buffers)
+                return Appended(segment.key, segment.append(buffers), lambda: self._sync(segment))
             except OSError as error:  # what the file holds now is not known for sure: another one goes on
-                self._leave_segment()
+                self._abandon()
                 raise disk_error(error) from error
 
     def put_file(self, key: str, path: Path) -> int:
@@ -177,7 +185,7 @@ class FileBlobs:
 
     def close(self) -> None:
         with self._segment_lock:
-            self._leave_segment()
+            self._abandon()
 
     def _path(self, key: str) -> Path:
         return self._root / check_key(key)
@@ -200,7 +208,6 @@ class FileBlobs:
             and not segment.is_gone()
         ):
             return segment
-        self._leave_segment()
         key = f"{folder}/{new_id()}"
         target = self._path(key)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -208,10 +215,19 @@ class FileBlobs:
         self._sync_folders(target)
         return self._segment
 
-    def _leave_segment(self) -> None:
+    def _sync(self, segment: Segment) -> None:
+        try:
+            segment.sync()
+        except OSError as error:
+            with self._segment_lock:
+                if self._segment is segment:
+                    self._abandon()
+            raise disk_error(error) from error
+
+    def _abandon(self) -> None:
         if self._segment is not None:
-            segment, self._segment = self._segment, None
-            segment.close()
+            self._segment.close()
+            self._segment = None
 
     def _sync_folders(self, target: Path) -> None:
         _sync_folder(target.parent)
@@ -248,10 +264,10 @@ class S3Blobs:
             self._call(lambda: obstore.put(self._store, key, _chain(first, rest)), key)
         return size
 
-    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> tuple[str, int]:
+    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> Appended:
         key = f"{folder}/{new_id()}"  # an object of a store does not grow: each time another one
         self.put(key, (bytes(buffer) for buffer in buffers))
-        return key, 0
+        return Appended(key, 0, lambda: None)
 
     def put_file(self, key: str, path: Path) -> int:
         with path.open("rb") as file:

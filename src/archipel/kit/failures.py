@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine import Dialect, ExceptionContext
 from sqlalchemy.exc import DataError, DBAPIError, StatementError
 
 _LENGTH_MAX = 500
@@ -41,6 +41,19 @@ def scrub(context: ExceptionContext) -> BaseException | None:
         said.args = (describe(orig),)
         orig.args = (_message(orig),)
     return None
+
+
+def refused(statement: str, orig: Exception, base: type[Exception], dialect: Dialect) -> BaseException:
+    """What SQLAlchemy would raise for the driver's error, as ``scrub`` lets it leave, for a statement that was run without it."""
+    text = _message(orig)
+    if not isinstance(orig, base):
+        clean = DataError(statement, None, ValueError(describe(orig)), hide_parameters=True)
+        orig.args = (text,)
+        return clean
+    said = DBAPIError.instance(statement, None, orig, base, hide_parameters=True, dialect=dialect)
+    said.args = (describe(orig),)
+    orig.args = (text,)
+    return said
 
 
 def _original(failure: BaseException) -> BaseException:

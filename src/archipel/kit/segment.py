@@ -20,32 +20,41 @@ class Segment:
     def __init__(self, path: Path, key: str) -> None:
         self.key = key
         self.size_bytes = 0
-        self._file = path.open("xb", buffering=0)
+        self._file = -1
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. Whoever is still to sync it fails: left to the last user's end, unless the segment is unusable."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
 
     def append(self, buffers: Sequence[bytes | memoryview]) -> int:
-        """Write buffers behind each other and sync; returns the offset of the first. Any OSError makes the segment unusable."""
+        """Write buffers behind each other; returns the offset of the first. Any OSError makes the segment unusable."""
         start = self.size_bytes
         try:
             for first in range(0, len(buffers), BUFFERS_MAX):
                 self._write(list(buffers[first : first + BUFFERS_MAX]))
-            os.fdatasync(self._file.fileno())
         except OSError:
             with contextlib.suppress(OSError):  # half a group is of no use and takes room from a full disk
-                os.ftruncate(self._file.fileno(), start)
+                os.ftruncate(self._file, start)
             raise
         return start
 
+    def sync(self) -> None:
+        """Make everything that was appended durable. Any OSError makes the segment unusable."""
+        os.fdatasync(self._file)
+
     def is_gone(self) -> bool:
         """Whether somebody removed the file: what is written now would be lost with it."""
-        return os.fstat(self._file.fileno()).st_nlink == 0
-
-    def close(self) -> None:
-        """Close the file; what it holds is durable already."""
-        self._file.close()
+        return os.fstat(self._file).st_nlink == 0
 
     def _write(self, buffers: list[bytes | memoryview]) -> None:
         while buffers:
-            written = os.writev(self._file.fileno(), buffers)
+            written = os.writev(self._file, buffers)
             self.size_bytes += written
             while buffers and written >= len(buffers[0]):  # a write may take less than it was given
                 written -= len(buffers.pop(0))
