@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import importlib
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
-from starlette.responses import JSONResponse, Response
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp
 
 from archipel import __version__, archive, dicomweb, dimse, directory, distribution, flow, migrations, web
@@ -21,16 +24,25 @@ from archipel.dicom.pixels import PixelWorkers
 from archipel.kit.blobs import Blobs, open_blobs
 from archipel.kit.clock import Clock, SystemClock
 from archipel.kit.database import Database, Tx
-from archipel.kit.feed import FeedRunner, Follower
+from archipel.kit.errors import Conflict, NotFound
+from archipel.kit.feed import FeedRunner, Follower, position
+from archipel.kit.gate import Gate
+from archipel.kit.gauges import Gauges, spool_bytes
+from archipel.kit.health import Health, Readiness
 from archipel.kit.ids import new_id
-from archipel.kit.jobs import Act, JobRunner, enqueue
+from archipel.kit.jobs import Act, JobRunner, enqueue, is_open
 from archipel.kit.metrics import Metrics
+from archipel.kit.processes import Heartbeat, Process, announce, refuse_unsafe, this_process
 from archipel.kit.settings import Settings
 from archipel.kit.spool import Spool
 from archipel.kit.ticker import Ticker
 from archipel.signin import SignInMiddleware
 
 SETTLE_EVERY_S = 1.0
+# What a process can do: doors that listen, and the work that goes on behind them (feed, jobs, quiet timer).
+DOORS = ("dimse", "dicomweb", "web")
+EVERYTHING = (*DOORS, "work")
+DEMO_RESET = "demo.reset"
 STATIC = Path(__file__).parent / "static"
 
 
@@ -52,9 +64,29 @@ def open_objects(settings: Settings) -> Blobs:
     return open_blobs(settings.blobs_url, access_key=b.access_key, secret_key=b.secret_key, region=b.region)
 
 
+class Receiver(archive.Receiver):
+    """The archive's receiver, counted."""
+
+    def __init__(self, *parts: Any, metrics: Metrics, **options: Any) -> None:
+        super().__init__(*parts, metrics=metrics, **options)
+        self._counts = metrics
+
+    def submit(self, incoming: archive.Incoming) -> Future[archive.Outcome]:
+        """Take one instance, as the archive does."""
+        door, size = incoming.source.door, incoming.spooled.size_bytes
+        self._counts.waiting.inc()
+        future = super().submit(incoming)
+        future.add_done_callback(lambda answered: self._answered(door, size, answered.result().fate))
+        return future
+
+    def _answered(self, door: str, size_bytes: int, fate: archive.Fate) -> None:
+        self._counts.waiting.dec()
+        self._counts.answered_bytes.labels(door, fate.value).inc(size_bytes)
+
+
 @dataclass
 class Platform:
-    """Everything that runs in one process, except the doors."""
+    """Everything that runs in one process, except the doors. ``does`` is what it is for, of EVERYTHING."""
 
     settings: Settings
     database: Database
@@ -67,19 +99,39 @@ class Platform:
     started_at: datetime
     followers: tuple[Follower, ...]
     lock: IO[str]
+    does: tuple[str, ...] = EVERYTHING
+    health: Health = field(default_factory=Health)
     background: list[Any] = field(default_factory=list)
 
-    def start_background(self, jobs: Mapping[str, Act]) -> None:
-        """Start the feed, the jobs and the quiet timer."""
-        settle = Ticker("settle", lambda: self.database.transact(archive.settle_due), every_s=SETTLE_EVERY_S)
-        self.background = [FeedRunner(self.database, self.followers), JobRunner(self.database, jobs), settle]
+    def join(self) -> Process:
+        """Say that this process runs. Invalid, before anything is received, when it cannot be safe beside those that run."""
+        mine = this_process(self.does, self.settings.blobs_url, self.clock.now())
+        refuse_unsafe(self.database, mine, self.settings.data, one_of_several=self.does != EVERYTHING)
+        self.database.transact(lambda tx: announce(tx, mine, {}, draining=False))
+        return mine
+
+    def start_background(self, mine: Process, jobs: Mapping[str, Act], now_figures: Callable[[], dict[str, Any]]) -> None:
+        """Keep saying what this process does, and start the feed, the jobs and the quiet timer when it does the work."""
+        gauges = Gauges(self.database, self.followers, self.settings.data, self.spool.folder)
+        self.metrics.registry.register(gauges)
+
+        def figures() -> dict[str, Any]:
+            return now_figures() | _state_figures(self, gauges)
+
+        beat = Heartbeat(
+            self.database, mine, figures=figures, totals=self.metrics.totals, draining=lambda: self.health.draining
+        )  # fmt: skip
+        self.background = [beat]
+        if "work" in self.does:
+            settle = Ticker("settle", lambda: self.database.transact(archive.settle_due), every_s=SETTLE_EVERY_S)
+            self.background += [FeedRunner(self.database, self.followers), JobRunner(self.database, jobs), settle]
         for runner in self.background:
             runner.start()
 
     def close(self) -> None:
         """Finish what was submitted and stop everything."""
         self.receiver.drain()
-        for runner in self.background:
+        for runner in reversed(self.background):
             runner.stop()
         self.pixels.close()
         self.blobs.close()
@@ -88,7 +140,21 @@ class Platform:
         self.lock.close()
 
 
-def build(settings: Settings, clock: Clock | None = None) -> Platform:
+def _state_figures(platform: Platform, gauges: Gauges) -> dict[str, Any]:
+    """What the system page shows of a process, and of what it sees of feed and jobs."""
+    figures: dict[str, Any] = {
+        **platform.metrics.process_figures(),
+        "spool_bytes": spool_bytes(platform.spool.folder),
+        "disk_free_bytes": shutil.disk_usage(platform.settings.data).free,
+    }
+    state = gauges.state()
+    if state is not None:
+        figures["lag"] = max((one["lag"] for one in state["followers"]), default=0)
+        figures["jobs_waiting"] = state["jobs"]["waiting"][0]
+    return figures
+
+
+def build(settings: Settings, clock: Clock | None = None, does: tuple[str, ...] = EVERYTHING) -> Platform:
     """Wire the platform on its data folder and start its receiver. Unavailable when the object store does not keep its contract."""
     clock = clock or SystemClock()
     database = open_database(settings, clock)
@@ -104,12 +170,35 @@ def build(settings: Settings, clock: Clock | None = None) -> Platform:
         object_bytes_max=limits.instance_bytes_max,
     )
     metrics = Metrics()
-    receiver = archive.Receiver(database, blobs, spool, limits, _issuers, disk=settings.data, metrics=metrics)
+    receiver = Receiver(database, blobs, spool, limits, _issuers, disk=settings.data, metrics=metrics)
     receiver.start()
     p = settings.pixels
     pixels = PixelWorkers(processes=p.processes, memory_bytes_max=p.memory_bytes_max, seconds_max=p.seconds_max)
     followers = flow.followers(blobs, settings)
-    return Platform(settings, database, blobs, spool, receiver, pixels, metrics, clock, clock.now(), followers, lock)
+    return Platform(settings, database, blobs, spool, receiver, pixels, metrics, clock, clock.now(), followers, lock, does)
+
+
+def readiness(platform: Platform) -> Readiness:
+    """Whether this process can serve: its database, its objects, and room on its disk."""
+    settings, blobs, database = platform.settings, platform.blobs, platform.database
+
+    def database_answers() -> bool:
+        with database.read() as tx:
+            return position(tx) >= 0
+
+    def objects_answer() -> bool:
+        if settings.blobs_url.startswith("file:"):
+            return os.access(urlsplit(settings.blobs_url).path, os.R_OK | os.X_OK)
+        try:
+            blobs.size("probe/ready")
+        except NotFound:  # an answer
+            return True
+        return True
+
+    def disk_has_room() -> bool:
+        return shutil.disk_usage(settings.data).free >= settings.archive.free_bytes_min
+
+    return Readiness(platform.health, {"database": database_answers, "objects": objects_answer, "disk": disk_has_room})
 
 
 def dimse_door(platform: Platform) -> dimse.DimseDoor:
@@ -124,90 +213,69 @@ def dimse_door(platform: Platform) -> dimse.DimseDoor:
         enqueue_result=lambda tx, arguments, delay_s: enqueue(tx, "dimse.commitment_result", arguments, attempts_max=6, delay_s=delay_s),
         tls_client=dimse.tls_contexts(platform.settings.dicom).client,
         clock=platform.clock,
+        metrics=platform.metrics,
     )
 
 
-@dataclass
-class Health:
-    """What the HTTP doors know about the life of the process."""
-
-    ready: bool = False
-    draining: bool = False
-    in_flight: int = 0
-
-
-def http_app(platform: Platform, door: dimse.DimseDoor, health: Health) -> ASGIApp:
-    """The HTTP doors behind their sign-in: web app, API, DICOMweb, viewer, health and metrics."""
+def http_app(platform: Platform, door: dimse.DimseDoor | None) -> ASGIApp:
+    """The HTTP doors of this process behind their sign-in: web app, API, DICOMweb, viewer; health and metrics before it."""
     settings = platform.settings
     api = FastAPI(title="Archipel", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     parts: dict[str, Any] = {
         "database": platform.database, "blobs": platform.blobs, "receiver": platform.receiver, "spool": platform.spool,
         "pixels": platform.pixels, "metrics": platform.metrics, "ae_title": settings.dicom.ae_title,
     }  # fmt: skip
-    api.include_router(dicomweb.create(settings=settings.http, **parts), prefix="/dicom-web")
-    api.include_router(
-        web.create(
-            settings=settings,
-            followers=platform.followers,
-            started_at=platform.started_at,
-            dimse=door,
-            demo_reset=lambda: _reset_demo(platform),
-            stopping=lambda: health.draining,
-            **parts,
-        ),
-        prefix="/api/v1",
-    )
-    api.add_api_route(
-        "/metrics", lambda: Response(platform.metrics.text(), media_type="text/plain; version=0.0.4"), include_in_schema=False
-    )
-    web.install(api, STATIC)
+    if "dicomweb" in platform.does:
+        api.include_router(dicomweb.create(settings=settings.http, **parts), prefix="/dicom-web")
+    if "web" in platform.does:
+        api.include_router(
+            web.create(
+                settings=settings,
+                followers=platform.followers,
+                started_at=platform.started_at,
+                dimse=door,
+                demo_reset=ask_for_demo_reset,
+                stopping=lambda: platform.health.draining,
+                **parts,
+            ),
+            prefix="/api/v1",
+        )
+        web.install(api, STATIC)
     guarded = SignInMiddleware(
         api,
         database=platform.database,
         session_hours=settings.http.session_hours,
-        guarded=("/api/v1", "/dicom-web", "/metrics"),
+        guarded=("/api/v1", "/dicom-web"),
         open_paths=frozenset({("POST", "/api/v1/session")}),
     )
-    return Gate(guarded, health)
+    return gate(platform, guarded)
 
 
-class Gate:
-    """The outermost layer: answers health, counts what is in flight, and refuses new requests while the process ends."""
-
-    def __init__(self, app: ASGIApp, health: Health) -> None:
-        self._app, self._health = app, health
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        health = self._health
-        if scope["path"] in ("/healthz", "/readyz"):
-            ok = health.ready and not health.draining
-            await JSONResponse({"status": "ok" if ok else "not ready"}, status_code=200 if ok else 503)(scope, receive, send)
-            return
-        if health.draining:
-            body = {
-                "error": {"kind": "unavailable", "code": "draining", "public": "The platform is being restarted; try again.", "field": ""}
-            }
-            await JSONResponse(body, status_code=503, headers={"Retry-After": "10", "Connection": "close"})(scope, receive, send)
-            return
-        health.in_flight += 1
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            health.in_flight -= 1
+def gate(platform: Platform, inner: ASGIApp | None = None) -> ASGIApp:
+    """Health and metrics, before the HTTP doors or alone."""
+    nothing = PlainTextResponse("Nothing is here.\n", status_code=404)
+    return Gate(
+        inner or nothing, platform.health, readiness(platform), platform.metrics, metrics_token=platform.settings.http.metrics_token
+    )
 
 
 def jobs(platform: Platform) -> dict[str, Act]:
     """The jobs by name."""
-    dicom = platform.settings.dicom
-    limits = scu.Limits(artim_s=dicom.artim_s, response_s=dicom.stall_s)
+    dicom, outgoing = platform.settings.dicom, platform.metrics.outgoing
+    limits = scu.Limits(artim_s=dicom.artim_s, response_s=dicom.stall_s, counted=outgoing)
     caller = distribution.Caller(dicom.ae_title, dimse.tls_contexts(dicom).client, limits)
     return {
-        "dimse.commitment_result": dimse.commitment_job(platform.database, dicom),
+        "dimse.commitment_result": dimse.commitment_job(platform.database, dicom, counted=outgoing),
         "distribution.rejection_note": distribution.note_job(platform.database, platform.blobs, caller),
+        DEMO_RESET: lambda: _reset_demo(platform),
     }
+
+
+def ask_for_demo_reset(tx: Tx) -> None:
+    """Let whoever does the work bring the training region back. Conflict while that is under way, in whichever process."""
+    if is_open(tx, DEMO_RESET):
+        raise Conflict("The training region is being reset already.", code="reset-under-way")
+    enqueue(tx, DEMO_RESET, {}, dedup_key=DEMO_RESET, attempts_max=2)
 
 
 def _reset_demo(platform: Platform) -> None:

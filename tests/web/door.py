@@ -143,7 +143,7 @@ def _app(door: Door, followers: Any, static: Path, echo: Any) -> Any:
     router = web.create(
         database=door.database, blobs=door.blobs, receiver=door.receiver, spool=door.spool, settings=door.settings, followers=followers,
         started_at=START, ae_title="ARCHIPEL", metrics=Metrics(), pixels=door.pixels,
-        demo_reset=lambda: door.resets.append(time.monotonic()),
+        demo_reset=lambda tx: door.resets.append(time.monotonic()),
         stopping=door.stopping.is_set,
         echo_device=echo,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""``archipel serve``: every door in one process, and an orderly end."""
+"""``archipel serve`` and ``archipel work``: doors and work in one process or in several, and an orderly end."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 import typer
 import uvicorn
 import uvloop
+from starlette.types import ASGIApp
 
 from archipel import __version__, directory
 from archipel import app as composition
 from archipel.cli.http_wire import HttpWire
 from archipel.cli.options import Config, Data
 from archipel.dimse import DimseDoor, tls_contexts
+from archipel.kit.database import IntegrityError
+from archipel.kit.errors import Invalid
 from archipel.kit.logs import configure_logs
 from archipel.kit.settings import Settings, load_settings
 
@@ -30,11 +34,13 @@ log = structlog.get_logger(__name__)
 
 # Work that is under way when the end is asked for gets this long.
 GRACE_S = 25.0
+HealthPort = Annotated[int | None, typer.Option("--health-port", help="Port of /healthz, /readyz and /metrics alone [none].")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add this command to the command line."""
+    """Add these commands to the command line."""
     app.command("serve")(serve)
+    app.command("work")(work)
 
 
 def serve(
@@ -43,33 +49,66 @@ def serve(
     http_port: Annotated[int | None, typer.Option("--http-port", help="Port of the HTTP doors [8080].")] = None,
     dicom_port: Annotated[int | None, typer.Option("--dicom-port", help="Port of the DICOM listener [11112].")] = None,
     aet: Annotated[str | None, typer.Option("--aet", help="Our AE title [ARCHIPEL].")] = None,
+    doors: Annotated[
+        str | None,
+        typer.Option("--doors", help="Only these of dimse,dicomweb,web; archipel work does the rest [all, and the work]."),
+    ] = None,
+    health_port: HealthPort = None,
     config: Config = None,
 ) -> None:
     """Run the platform until SIGTERM or Ctrl-C, which let it finish what is in flight."""
-    http = {"host": host, "port": http_port}
-    settings = load_settings(data, config, http=http, dicom={"host": host, "port": dicom_port, "ae_title": aet})
-    configure_logs(as_json=settings.log_json)
-    Server(settings).run()
+    does = _doors(doors)
+    http = {"host": host, "port": http_port, "health_port": health_port}
+    _run(load_settings(data, config, http=http, dicom={"host": host, "port": dicom_port, "ae_title": aet}), does)
+
+
+def work(
+    data: Data = Path("var"),
+    host: Annotated[str | None, typer.Option("--host", help="Address of health and metrics [127.0.0.1].")] = None,
+    health_port: HealthPort = None,
+    config: Config = None,
+) -> None:
+    """Do the work behind the doors (change feed, jobs, quiet timer) until SIGTERM or Ctrl-C; any number of these may run."""
+    _run(load_settings(data, config, http={"host": host, "health_port": health_port}), ("work",))
+
+
+def _run(settings: Settings, does: tuple[str, ...]) -> None:
+    configure_logs(as_json=settings.log_json, level="DEBUG" if settings.log_requests else "INFO")
+    Server(settings, does).run()
+
+
+def _doors(text: str | None) -> tuple[str, ...]:
+    """What ``--doors`` asks for, in the house's order."""
+    if text is None:
+        return composition.EVERYTHING
+    asked = {word.strip() for word in text.split(",")}
+    if not asked <= set(composition.DOORS):
+        raise Invalid(f"--doors takes some of {','.join(composition.DOORS)}, not {text}.", code="doors", field="doors")
+    return tuple(door for door in composition.DOORS if door in asked)
 
 
 class Server:
     """The doors of one process and their life."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._platform = composition.build(settings)
+    def __init__(self, settings: Settings, does: tuple[str, ...] = composition.EVERYTHING) -> None:
+        self._settings, self._does = settings, does
+        self._platform = composition.build(settings, does=does)
         self._dimse: DimseDoor | None = None
-        self._http: _Http | None = None
-        self._health = composition.Health()
+        self._http: list[tuple[_Http, asyncio.Task[None]]] = []
+        self._addresses: list[dict[str, str]] = []
 
     def run(self) -> None:
         """Run until told to stop; returns when everything that was acknowledged is safe and every door is closed."""
-        self._first_administrator()
+        if "web" in self._does:
+            self._first_administrator()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
 
     def _first_administrator(self) -> None:
-        made = self._platform.database.transact(directory.ensure_first_administrator)
+        try:
+            made = self._platform.database.transact(directory.ensure_first_administrator)
+        except IntegrityError:  # a process that started at the same moment has made it, and shows the password
+            return
         if made:
             print(f"first administrator: {made[0].login}   one-time password: {made[1]}", flush=True)
 
@@ -79,7 +118,7 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         try:
-            await self._open(loop)
+            await self._open()
             await stopping.wait()
             log.info("serve.draining")
             await self._drain()
@@ -87,50 +126,85 @@ class Server:
             await asyncio.to_thread(self._platform.close)
         log.info("serve.stopped")
 
-    async def _open(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _open(self) -> None:
         s, platform = self._settings, self._platform
-        self._dimse = composition.dimse_door(platform)
-        app = composition.http_app(platform, self._dimse, self._health)
-        listening = _bound(s.http.host, s.http.port)
+        mine = await asyncio.to_thread(platform.join)
+        if "dimse" in self._does:
+            self._dimse = composition.dimse_door(platform)
+        listening = self._listening_http()  # a port that is taken is told before anything begins
+        if self._dimse is not None:
+            await self._listen_dicom("dicom", s.dicom.port)
+            if s.dicom.tls_port >= 0:
+                await self._listen_dicom("dicom-tls", s.dicom.tls_port, tls=tls_contexts(s.dicom).server)
+        await asyncio.to_thread(platform.start_background, mine, composition.jobs(platform), self._figures)
+        for bound, app in listening:
+            await self._serve_http(bound, app)
+        platform.health.ready = True
+        self._say()
+
+    def _listening_http(self) -> list[tuple[socket.socket, ASGIApp]]:
+        s, found = self._settings, []
+        if {"dicomweb", "web"} & set(self._does):
+            bound = _bound(s.http.host, s.http.port)
+            self._addresses.append({"name": "http", "address": f"http://{_shown(s.http.host)}:{bound.getsockname()[1]}"})
+            found.append((bound, composition.http_app(self._platform, self._dimse)))
+        if s.http.health_port >= 0:
+            bound = _bound(s.http.host, s.http.health_port)
+            self._addresses.append({"name": "health", "address": f"http://{_shown(s.http.host)}:{bound.getsockname()[1]}"})
+            found.append((bound, composition.gate(self._platform)))
+        return found
+
+    async def _serve_http(self, bound: socket.socket, app: ASGIApp) -> None:
+        s = self._settings
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_keep_alive=65, timeout_graceful_shutdown=5, backlog=512, server_header=False,
             proxy_headers=bool(s.http.trusted_proxies), forwarded_allow_ips=list(s.http.trusted_proxies),
             http=type("Wire", (HttpWire,), {"head_s": s.http.head_s}),
         )  # fmt: skip
-        self._http = _Http(config)
-        port = await self._listen_dicom(s.dicom.port)
-        if s.dicom.tls_port >= 0:
-            await self._listen_dicom(s.dicom.tls_port, tls=tls_contexts(s.dicom).server)
-        self._serving = loop.create_task(self._http.serve(sockets=[listening]))
-        platform.start_background(composition.jobs(platform))
-        while not self._http.started:
-            if self._serving.done():
-                self._serving.result()
+        server = _Http(config)
+        serving = asyncio.get_running_loop().create_task(server.serve(sockets=[bound]))
+        self._http.append((server, serving))
+        while not server.started:
+            if serving.done():
+                serving.result()
             await asyncio.sleep(0.01)
-        self._health.ready = True
-        address = f"http://{_shown(s.http.host)}:{listening.getsockname()[1]}"
-        print(
-            f"web app and API: {address}   DICOM: {s.dicom.ae_title} on {_shown(s.dicom.host)}:{port}   Archipel {__version__}", flush=True
-        )
 
-    async def _listen_dicom(self, port: int, tls: ssl.SSLContext | None = None) -> int:
+    async def _listen_dicom(self, name: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         assert self._dimse is not None
+        host = self._settings.dicom.host
         try:
-            return await self._dimse.start(self._settings.dicom.host, port, tls=tls)
+            bound = await self._dimse.start(host, port, tls=tls)
         except OSError as error:
-            raise _cannot_listen(self._settings.dicom.host, port, error) from error
+            raise _cannot_listen(host, port, error) from error
+        self._addresses.append({"name": name, "address": f"{_shown(host)}:{bound}"})
+
+    def _figures(self) -> dict[str, Any]:
+        """What the system page of any process shows of this one."""
+        found = self._dimse.associations() if self._dimse is not None else []
+        return {"doors": self._addresses, "associations": [asdict(one) | {"since": one.since.isoformat()} for one in found]}
+
+    def _say(self) -> None:
+        """One line for people: where this process can be reached."""
+        at = {one["name"]: one["address"] for one in self._addresses}
+        parts = [f"web app and API: {at['http']}"] if "http" in at else []
+        parts += [f"DICOM: {self._settings.dicom.ae_title} on {at['dicom']}"] if "dicom" in at else []
+        parts += [f"health: {at['health']}"] if "health" in at else []
+        parts += ["work: feed, jobs, quiet timer"] if self._does == ("work",) else []
+        print("   ".join([*parts, f"Archipel {__version__}"]), flush=True)
 
     async def _drain(self) -> None:
         """Refuse new work at every door, let what is in flight finish, then close."""
-        assert self._dimse is not None and self._http is not None
-        self._health.draining = True
+        health = self._platform.health
+        health.draining = True
         until = asyncio.get_running_loop().time() + GRACE_S
-        dimse = asyncio.create_task(self._dimse.stop(GRACE_S))
-        while self._health.in_flight and asyncio.get_running_loop().time() < until:
+        dimse = asyncio.create_task(self._dimse.stop(GRACE_S)) if self._dimse is not None else None
+        while health.in_flight and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(0.05)
-        await dimse
-        self._http.should_exit = True
-        await self._serving
+        if dimse is not None:
+            await dimse
+        for server, serving in self._http:
+            server.should_exit = True
+            await serving
 
 
 class _Http(uvicorn.Server):

@@ -6,8 +6,8 @@ import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from archipel.dicom import pdu
 from archipel.kit.errors import Unavailable
@@ -35,6 +35,8 @@ class Limits:
     artim_s: float = 30
     response_s: float = 300
     length_max_bytes: int = 131_072
+    counted: Callable[[int], None] = field(default=lambda change: None, compare=False)
+    """Told of each connection that opens (1) and ends (-1)."""
 
 
 class Link:
@@ -69,6 +71,7 @@ class Link:
                 raise
         except (OSError, ValueError) as error:
             raise Unavailable(f"{self.name} cannot be reached: {error}.", code="no-connection") from error
+        self.limits.counted(1)
 
     def send(self, data: bytes) -> None:
         """Send all of it."""
@@ -115,6 +118,7 @@ class Link:
             with contextlib.suppress(OSError):
                 self._socket.close()
             self._socket = None
+            self.limits.counted(-1)
 
     def _live(self) -> socket.socket:
         if self._socket is None:

@@ -221,10 +221,11 @@ def commitment_job(
     settings: DicomSettings,
     *,
     device_named: Callable[[Tx, str], Any] = directory.device_named,
+    counted: Callable[[int], None] = lambda change: None,
 ) -> Callable[..., None]:
     """The act of the job that reports a result on a new association; its arguments are what ``enqueue_result`` was given."""
     tls_client = tls_contexts(settings).client
-    limits = scu.Limits(artim_s=settings.artim_s, response_s=settings.stall_s)
+    limits = scu.Limits(artim_s=settings.artim_s, response_s=settings.stall_s, counted=counted)
 
     def act(*, ae_title: str, transaction_uid: str, committed: Sequence[Any], failed: Sequence[Any]) -> None:
         with database.read() as tx:

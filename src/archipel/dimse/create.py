@@ -16,6 +16,7 @@ from archipel.kit.actor import Actor
 from archipel.kit.blobs import Blobs
 from archipel.kit.clock import Clock, SystemClock
 from archipel.kit.database import Database, Tx
+from archipel.kit.metrics import Metrics
 from archipel.kit.scope import Scope
 from archipel.kit.spool import Spool
 
@@ -35,6 +36,7 @@ def create(
     scope_for: Callable[[Tx, Actor], Scope] | None = None,
     audit: Callable[..., None] = audit_room.record,
     clock: Clock | None = None,
+    metrics: Metrics | None = None,
 ) -> DimseDoor:
     """The door, not listening yet.
 
@@ -59,5 +61,6 @@ def create(
             tls_client=tls_client,
             threads=ThreadPoolExecutor(settings.threads, thread_name_prefix="dimse"),
             movers=ThreadPoolExecutor(settings.moves_max, thread_name_prefix="dimse-move"),
+            metrics=metrics or Metrics(),
         )
     )

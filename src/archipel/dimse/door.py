@@ -56,6 +56,7 @@ class DimseDoor:
         self._rejected: dict[tuple[str, str], float] = {}
         self._waiting: Counter[str] = Counter()
         self._draining = False
+        parts.metrics.count_incoming(lambda: len(self._open))
 
     # --- life -------------------------------------------------------------------------------------------------------------------
 
@@ -266,7 +267,18 @@ class DimseDoor:
                 del self._by_device[assoc.calling_ae]
 
     async def _message(self, assoc: Association, context: Context, command: Command) -> None:
-        """One request to its answer. A request that fails is answered; only a broken peer or connection ends the association."""
+        """One request to its answer, measured."""
+        begun = asyncio.get_running_loop().time()
+        try:
+            await self._answered(assoc, context, command)
+        finally:
+            seconds = asyncio.get_running_loop().time() - begun
+            if command.command_field in SERVICES:
+                self._parts.metrics.operation_seconds.labels("dimse", command.name).observe(seconds)
+            log.debug("dimse.request", association_id=assoc.id, operation=command.name, took_ms=round(seconds * 1000, 1))
+
+    async def _answered(self, assoc: Association, context: Context, command: Command) -> None:
+        """A request that fails is answered; only a broken peer or connection ends the association."""
         act = SERVICES.get(command.command_field)
         try:
             if act is None:
@@ -288,6 +300,7 @@ class DimseDoor:
 
     async def _failed(self, assoc: Association, context: Context, command: Command, error: ArchipelError) -> None:
         assoc.failed_count += 1
+        self._parts.metrics.errors.labels("dimse", error.kind).inc()
         code, comment = status_table.of_error(error)
         log.warning(
             "dimse.request_refused",
@@ -319,6 +332,7 @@ class DimseDoor:
             association_id=assoc.id,
             calling_ae=assoc.calling_ae,
             how=ended,
+            seconds=round((self._parts.clock.now() - assoc.since).total_seconds(), 1),
             received_count=facts.received_count,
             sent_count=facts.sent_count,
             failed_count=assoc.failed_count,

@@ -137,7 +137,8 @@ class Sending:
         if self._device.tls and tls is None:  # nothing goes in clear instead
             raise Unavailable(f"{self._device.ae_title} asks for TLS, and no certificate is set.", code="no-tls")
         peer = scu.Peer(self._device.host, self._device.port, self._device.ae_title, self._parts.ae_title, tls)
-        limits = scu.Limits(artim_s=self._parts.settings.artim_s, response_s=self._parts.settings.response_s)
+        s = self._parts.settings
+        limits = scu.Limits(artim_s=s.artim_s, response_s=s.response_s, counted=self._parts.metrics.outgoing)
         return scu.Association(peer, offers(refs), limits=limits)
 
     def _send_one(self, association: scu.Association, ref: InstanceRef) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +14,7 @@ from archipel.dimse.settings import DimseSettings
 from archipel.kit.actor import Actor
 from archipel.kit.clock import Clock
 from archipel.kit.database import Database, Tx
+from archipel.kit.metrics import Metrics
 from archipel.kit.scope import Scope
 from archipel.kit.spool import Spool
 
@@ -51,6 +52,7 @@ class Parts:
     tls_client: ssl.SSLContext | None
     threads: ThreadPoolExecutor
     movers: ThreadPoolExecutor
+    metrics: Metrics = field(default_factory=Metrics)
 
     @property
     def ae_title(self) -> str:

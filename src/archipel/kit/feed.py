@@ -80,11 +80,14 @@ def advance(database: Database, follower: Follower) -> int:
         return _take_singly(database, follower)
 
 
-def _cursor(tx: Tx, name: str, *, lock: bool = False) -> int:
-    statement = select(rows.follower.c.position).where(rows.follower.c.name == name)
-    if lock:
-        statement = statement.with_for_update()
-    return int(tx.execute(statement).scalar() or 0)
+def _cursor(tx: Tx, name: str) -> int:
+    return int(tx.execute(select(rows.follower.c.position).where(rows.follower.c.name == name)).scalar() or 0)
+
+
+def _locked_cursor(tx: Tx, name: str) -> int:
+    """The follower's place, which no other process moves until this transaction ends; a first row is made, so that there is one to lock."""
+    rows.insert_new(tx, rows.follower, [{"name": name, "position": 0, "updated_at": to_text(tx.now())}])
+    return int(tx.execute(select(rows.follower.c.position).where(rows.follower.c.name == name).with_for_update()).scalar_one())
 
 
 def _move_cursor(tx: Tx, name: str, to: int) -> None:
@@ -94,7 +97,7 @@ def _move_cursor(tx: Tx, name: str, to: int) -> None:
 
 
 def _take(tx: Tx, follower: Follower, limit: int) -> int:
-    start = _cursor(tx, follower.name, lock=True)
+    start = _locked_cursor(tx, follower.name)
     c = rows.change.c
     batch = tx.execute(select(c.position, c.name, c.payload).where(c.position > start).order_by(c.position).limit(limit)).all()
     if not batch:
@@ -130,7 +133,7 @@ def _database_is_away(error: Exception) -> bool:
 def _park_next(tx: Tx, follower: Follower, start: int, error: str) -> None:
     """Park the change after ``start``, unless another process has gone past it meanwhile."""
     c = rows.change.c
-    if _cursor(tx, follower.name, lock=True) != start:
+    if _locked_cursor(tx, follower.name) != start:
         return
     row = tx.execute(select(c.position, c.name, c.payload).where(c.position > start).order_by(c.position).limit(1)).one()
     now = tx.now()
@@ -154,6 +157,8 @@ def retry_parked(database: Database, follower: Follower, parked_id: str | None =
     for row in found:
         try:
             with database.write() as tx:
+                if not _held(tx, row.id):
+                    continue
                 follower.act(tx, [follower.decode(row.name, row.payload)])
                 tx.execute(delete(rows.parked).where(p.id == row.id))
             succeeded += 1
@@ -164,10 +169,16 @@ def retry_parked(database: Database, follower: Follower, parked_id: str | None =
             with database.write() as tx:
                 tx.execute(
                     update(rows.parked)
-                    .where(p.id == row.id)
+                    .where(p.id == row.id, p.attempts == row.attempts)
                     .values(attempts=row.attempts + 1, error=repr(error)[:4000], retry_at=to_text(tx.now() + timedelta(seconds=wait_s)))
                 )
     return succeeded
+
+
+def _held(tx: Tx, parked_id: str) -> bool:
+    """Whether this transaction has the parked change to itself; another process may try it at this moment, or have taken it."""
+    mine = select(rows.parked.c.id).where(rows.parked.c.id == parked_id).with_for_update(skip_locked=True)
+    return tx.execute(mine).first() is not None
 
 
 def replay(database: Database, follower: Follower, from_position: int) -> int:

@@ -150,6 +150,20 @@ def counts(tx: Tx) -> dict[str, int]:
     return {state: found.get(state, 0) for state in ("waiting", "running", "failed", "done")}
 
 
+def unfinished(tx: Tx) -> dict[str, tuple[int, str]]:
+    """Number and oldest creation (as text; '' when there is none) of the jobs that are not done, by state."""
+    j = rows.job.c
+    states = ("waiting", "running", "failed")
+    statement = select(j.state, func.count(), func.min(j.created_at)).where(j.state.in_(states)).group_by(j.state)
+    found = {state: (count, oldest) for state, count, oldest in tx.execute(statement)}
+    return {state: found.get(state, (0, "")) for state in states}
+
+
+def is_open(tx: Tx, dedup_key: str) -> bool:
+    """Whether a job with this key waits or runs."""
+    return tx.execute(select(rows.job.c.id).where(rows.job.c.dedup_key == dedup_key)).scalar() is not None
+
+
 def recent(tx: Tx, limit: int = 100) -> list[dict[str, Any]]:
     """The newest jobs, for people to see; arguments are ids only."""
     j = rows.job.c

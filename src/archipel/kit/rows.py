@@ -73,6 +73,31 @@ job = Table(
 )
 
 
+process = Table(
+    "kit_process",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("machine", String(64), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("doors", String(80), nullable=False),
+    Column("objects", String(300), nullable=False),
+    Column("draining", Integer, nullable=False),
+    Column("figures", Text, nullable=False),
+    Column("started_at", String(27), nullable=False),
+    Column("seen_at", String(27), nullable=False),
+)
+
+minute = Table(
+    "kit_minute",
+    metadata,
+    Column("process_id", String(32), primary_key=True),
+    Column("at", String(27), primary_key=True),
+    Column("figures", Text, nullable=False),
+    Index(None, "at"),
+)
+
+
 class Executes(Protocol):
     """What a transaction is to this module, which stands below it."""
 

@@ -51,6 +51,10 @@ class HttpSettings(_Table):
         (), description="Addresses of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; none by default."
     )
     public_url: str = Field("", description="Address under which people reach the platform.")
+    metrics_token: str = Field(
+        "", description="Bearer token that /metrics asks for; empty: it answers this machine alone. Give it by the environment."
+    )
+    health_port: int = Field(-1, ge=-1, le=65535, description="Port of health and metrics alone; -1: none, 0: a free one.")
     search_count_max: int = Field(1000, ge=200, le=10_000, description="Most rows of one QIDO-RS answer.")
 
 
@@ -105,6 +109,7 @@ class Settings(BaseSettings):
 
     data: Path = Field(Path("var"), description="The data folder.")
     log_json: bool = Field(False, description="Logs as JSON lines.")
+    log_requests: bool = Field(False, description="One log line for each request and DICOM message, with its duration.")
     time_zone: str = Field("Europe/Paris", description="Zone of sites that name none.")
     database: DatabaseSettings = DatabaseSettings()
     blobs: BlobSettings = BlobSettings()

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from archipel import archive, signin
 from archipel.directory import Device
 from archipel.kit.blobs import Blobs
-from archipel.kit.database import Database
+from archipel.kit.database import Database, Tx
 from archipel.kit.feed import Follower
 from archipel.kit.metrics import Metrics
 from archipel.kit.settings import Settings
@@ -47,12 +47,13 @@ def create(
     metrics: Metrics | None = None,
     pixels: Any = None,
     echo_device: Callable[[Device], Echo] | None = None,
-    demo_reset: Callable[[], None] | None = None,
+    demo_reset: Callable[[Tx], None] | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> APIRouter:
     """The routes of the public API, to be included under ``/api/v1`` behind the sign-in middleware.
 
-    ``echo_device`` calls a device (by default with C-ECHO under our AE title); ``demo_reset`` brings the training region back;
+    ``echo_device`` calls a device (by default with C-ECHO under our AE title); ``demo_reset`` asks for the training region to be
+    brought back;
     ``stopping`` tells open event streams that the process ends, so that they do not hold it up.
     """
     parts = Parts(

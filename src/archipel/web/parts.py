@@ -85,12 +85,11 @@ class Parts:
     metrics: Metrics | None
     echo: Callable[[Device], Echo]
     pixels: Any
-    demo_reset: Callable[[], None] | None
+    demo_reset: Callable[[Tx], None] | None
     streams: Streams
     gathered: Mapping[str, Gathered]
     media: Any
     opened: OncePerHour = field(default_factory=OncePerHour)
-    resetting: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,9 +12,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from archipel import __version__, audit, directory, sharing
-from archipel.kit import feed, jobs
+from archipel.kit import feed, jobs, processes
 from archipel.kit.database import Tx
-from archipel.kit.errors import Conflict, NotFound
+from archipel.kit.errors import NotFound
+from archipel.kit.processes import Process
 from archipel.web.errors import DoorRoute
 from archipel.web.gathered import Counts
 from archipel.web.parts import Call, Parts, needs
@@ -79,6 +80,36 @@ class Disk(BaseModel):
     database_bytes: int
 
 
+class ProcessAnswer(BaseModel):
+    """A process of the platform: what it does, and what it holds."""
+
+    id: str
+    host: str
+    pid: int
+    does: list[str]
+    started_at: datetime
+    seen_at: datetime
+    draining: bool
+    associations: int
+    waiting: int = Field(description="Instances that it has taken and not answered yet.")
+    resident_bytes: int
+    spool_bytes: int
+    disk_free_bytes: int
+
+
+class MinuteAnswer(BaseModel):
+    """What all processes did in one minute: sums, and the highest of what waited."""
+
+    at: datetime
+    received: int
+    received_bytes: int
+    refused: int
+    errors: int
+    waiting: int
+    lag: int
+    jobs_waiting: int
+
+
 class SystemAnswer(BaseModel):
     """The state of the platform."""
 
@@ -92,6 +123,8 @@ class SystemAnswer(BaseModel):
     jobs: JobCounts
     disk: Disk
     counts: Counts
+    processes: list[ProcessAnswer]
+    last_hour: list[MinuteAnswer]
 
 
 class ParkedAnswer(BaseModel):
@@ -139,14 +172,15 @@ def read_system(call: SystemReader) -> SystemAnswer:
     parts = call.parts
     with call.database.read() as tx:
         position, states, job_counts = feed.position(tx), feed.status(tx, parts.followers), jobs.counts(tx)
-        associations = _associations(tx, call)
+        running, minutes = processes.running(tx), processes.last_hour(tx)
+        associations = _associations(tx, call, running)
     disk = shutil.disk_usage(parts.settings.data)
     return SystemAnswer(
         version=__version__,
         started_at=parts.started_at,
         database=call.database.dialect,
         blobs=parts.settings.blobs_url.split("://")[0].split("+")[0],
-        doors=_doors(parts),
+        doors=_doors(parts, running),
         associations=associations,
         feed=FeedAnswer(position=position, followers=[FollowerAnswer(**state) for state in states]),
         jobs=JobCounts(**{name: job_counts[name] for name in ("waiting", "running", "failed")}),
@@ -155,6 +189,8 @@ def read_system(call: SystemReader) -> SystemAnswer:
             database_bytes=call.database.size_bytes(),
         ),
         counts=parts.gathered["counts"].value(),
+        processes=[_process(one) for one in running],
+        last_hour=[MinuteAnswer(**minute) for minute in minutes],
     )  # fmt: skip
 
 
@@ -192,11 +228,9 @@ def reset_demo(call: Annotated[Call, needs("demo.reset")]) -> Reset:
     reset = call.parts.demo_reset
     if reset is None:
         raise NotFound("This platform has no training region.", code="no-demo")
-    if not call.parts.resetting.acquire(blocking=False):
-        raise Conflict("The training region is being reset already.", code="reset-under-way")
     with call.database.write() as tx:
+        reset(tx)
         audit.record(tx, call.actor, "demo.reset")
-    threading.Thread(target=_reset, args=(reset, call.parts.resetting), name="demo-reset", daemon=True).start()
     return Reset()
 
 
@@ -205,14 +239,20 @@ def _told(call: Call, row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "error": ""} if call.actor.demo else row
 
 
-def _reset(reset: Callable[[], None], resetting: threading.Lock) -> None:
-    try:
-        reset()
-    finally:
-        resetting.release()
+def _process(one: Process) -> ProcessAnswer:
+    figures = one.figures or {}
+    names = ("waiting", "resident_bytes", "spool_bytes", "disk_free_bytes")
+    return ProcessAnswer(
+        id=one.id, host=one.host, pid=one.pid, does=list(one.does), started_at=one.started_at, seen_at=one.seen_at,
+        draining=one.draining, associations=len(figures.get("associations", ())), **{name: figures.get(name, 0) for name in names},
+    )  # fmt: skip
 
 
-def _doors(parts: Parts) -> list[Door]:
+def _doors(parts: Parts, running: Sequence[Process]) -> list[Door]:
+    """The doors of every process, as each says; of this one alone while none has said anything."""
+    said = [Door(**door, listening=not one.draining) for one in running for door in (one.figures or {}).get("doors", ())]
+    if said:
+        return said
     http, dicom = parts.settings.http, parts.settings.dicom
     doors = [Door(name="http", address=http.public_url or f"http://{http.host}:{http.port}", listening=True)]
     ports = list(parts.dimse.ports) if parts.dimse else []
@@ -223,13 +263,23 @@ def _doors(parts: Parts) -> list[Door]:
     return doors
 
 
-def _associations(tx: Tx, call: Call) -> list[AssociationAnswer]:
-    """The open associations of devices whose sites the account may see."""
+def _associations(tx: Tx, call: Call, running: Sequence[Process]) -> list[AssociationAnswer]:
+    """The open associations, in whichever process, of devices whose sites the account may see."""
     visible = sharing.visible_site_ids(tx, call.actor)
     own = {device.ae_title for device in directory.devices(tx) if device.site_id in visible}
-    found = call.parts.dimse.associations() if call.parts.dimse else []
-    return [_association(one) for one in found if one.calling_aet in own]
+    here = [_association(one) for one in (call.parts.dimse.associations() if call.parts.dimse else [])]
+    known = {one.id for one in here}  # this process knows its own better than it said some seconds ago
+    told = [AssociationAnswer(**one) for process in running for one in (process.figures or {}).get("associations", ())]
+    if call.parts.dimse is not None:
+        told = [one for one in told if one.id not in known and one.id not in _of_this_process(running)]
+    return [one for one in (*here, *told) if one.calling_aet in own]
 
 
 def _association(one: Any) -> AssociationAnswer:
     return AssociationAnswer(**{name: getattr(one, name) for name in AssociationAnswer.model_fields})
+
+
+def _of_this_process(running: Sequence[Process]) -> set[str]:
+    """Associations that this process has told of; some may be over by now."""
+    mine = (one for one in running if one.pid == os.getpid() and one.host == processes.host_name())
+    return {association["id"] for one in mine for association in (one.figures or {}).get("associations", ())}
