@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, BinaryIO, cast
@@ -143,12 +142,12 @@ def understand_plain(incoming: Incoming) -> Arrival | None:
     memory = incoming.spooled.memory
     if memory is None:
         return None
-    with memoryview(memory) as whole, whole[incoming.dataset_offset :] as data, io.BytesIO(data) as dataset:
+    with memoryview(memory) as whole, whole[incoming.dataset_offset :] as data:
         try:
             found = header.read_plain_header(data, incoming.transfer_syntax_uid)
         except header.Slow:
             return None
-        return _arrival(incoming, found, dataset)
+        return _arrival(incoming, found, cast(BinaryIO, _View(data)))
 
 
 def _arrival(incoming: Incoming, found: header.Header, dataset: BinaryIO) -> Arrival:
@@ -195,6 +194,25 @@ def plain(attributes: dict[str, str]) -> dict[str, str]:
 def is_person_name(path: str) -> bool:
     """Whether an indexed path holds a person's name."""
     return path in BY_PATH and BY_PATH[path].vr == "PN"
+
+
+class _View:
+    """A reader of bytes in memory that copies only what is read."""
+
+    def __init__(self, data: memoryview) -> None:
+        self._data, self._at = data, 0
+
+    def read(self, size: int = -1) -> bytes:
+        found = bytes(self._data[self._at :] if size < 0 else self._data[self._at : self._at + size])
+        self._at += len(found)
+        return found
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = offset + (0, self._at, len(self._data))[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
 
 
 class _Shifted:

@@ -106,12 +106,26 @@ def mend_lost(tx: Tx, group: Sequence[Placed]) -> None:
             )
 
 
-def receive_together(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) -> list[Outcome]:
-    """As ``receive``, without a savepoint: raises IntegrityError or DataError, after which the transaction is to be rolled back."""
+class SomeHeld(Exception):
+    """Something of the group is held already."""
+
+
+def require_new(tx: Tx, arrivals: Sequence[Arrival]) -> None:
+    """Raise SomeHeld when one of the arrivals is stored already, or comes twice."""
+    uids = {one.sop_instance_uid for one in arrivals}
+    if len(uids) < len(arrivals) or rows_receive.stored(tx, uids):
+        raise SomeHeld
+
+
+def receive_together(tx: Tx, group: Sequence[Placed], issuers: dict[str, str], *, all_new: bool = False) -> list[Outcome]:
+    """As ``receive``, without a savepoint: raises IntegrityError or DataError, after which the transaction is to be rolled back.
+
+    ``all_new`` says that ``require_new`` has just looked.
+    """
     arrivals = [one.arrival for one in group]
     rows_study = rows_receive.studies(tx, (a.study_uid for a in arrivals))
     known = _Known(
-        instances=rows_receive.stored(tx, (a.sop_instance_uid for a in arrivals)),
+        instances={} if all_new else rows_receive.stored(tx, (a.sop_instance_uid for a in arrivals)),
         studies=rows_study,
         series=rows_receive.series_of(tx, ((a.study_uid, a.series_uid) for a in arrivals)),
         patients=rows_receive.patients(tx, (patient_key(a, issuers) for a in arrivals)),

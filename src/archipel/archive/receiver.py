@@ -22,7 +22,7 @@ import structlog
 from archipel.archive.arrival import Arrival, understand, understand_plain
 from archipel.archive.errors import busy, disk_nearly_full
 from archipel.archive.model import Fate, Incoming, Outcome, Place
-from archipel.archive.receive import Placed, audit_received, mend_lost, receive, receive_together
+from archipel.archive.receive import Placed, SomeHeld, audit_received, mend_lost, receive, receive_together, require_new
 from archipel.archive.repair import damaged, held_by
 from archipel.kit.blobs import CHUNK_BYTES, Blobs, disk_error
 from archipel.kit.database import Database, DataError, IntegrityError, Tx
@@ -217,10 +217,31 @@ class Receiver:
     def _store(self, group: list[_Ready]) -> list[Outcome]:
         if shutil.disk_usage(self._disk).free < self._settings.free_bytes_min:
             raise disk_nearly_full()
+        try:
+            outcomes, begun = self._database.transact(partial(self._store_new, group))
+        except (SomeHeld, IntegrityError, DataError):  # the last two: a bad one among them, or another process was quicker
+            outcomes, begun = self._store_any(group)
+        if len(self._begun) > BEGUN_COUNT_MAX:
+            self._begun.clear()
+        self._begun |= begun
+        return outcomes
+
+    def _store_new(self, group: list[_Ready], tx: Tx) -> tuple[list[Outcome], set[tuple[str, str]]]:
+        """The common case: nothing of the group is held yet. Raises SomeHeld otherwise, before anything is written."""
+        require_new(tx, [one.arrival for one in group])
+        places, durable = self._write_together([one for one in group if one.place is None])
+        placed = [Placed(one.arrival, one.place or places[id(one)]) for one in group]
+        outcomes = receive_together(tx, placed, self._issuers_for(tx, group), all_new=True)
+        begun = audit_received(tx, placed, outcomes, self._begun)
+        durable.result()  # the rows are committed behind their bytes, never before
+        return outcomes, begun
+
+    def _store_any(self, group: list[_Ready]) -> tuple[list[Outcome], set[tuple[str, str]]]:
+        """Whatever the group holds: what is held already is not written again, unless it is damaged; a bad one fails alone."""
         with self._database.read() as tx:
             known = held_by(tx, [one.arrival for one in group])
-            issuers = {} if all(one.arrival.issuer for one in group) else self._issuers(tx)
-        lost = damaged(self._blobs, (one for one in known if one is not None)) if any(known) else {}
+            issuers = self._issuers_for(tx, group)
+        lost = damaged(self._blobs, (one for one in known if one is not None))
         whole = [one is not None and (one.sop_instance_uid, one.digest) not in lost for one in known]
         places, durable = self._write_together([one for one, skip in zip(group, whole, strict=True) if not skip and one.place is None])
         placed = [
@@ -228,21 +249,17 @@ class Receiver:
             for one, skip, known_one in zip(group, whole, known, strict=True)
         ]
 
-        def act(tx: Tx, receive: Callable[..., list[Outcome]]) -> tuple[list[Outcome], set[tuple[str, str]]]:
+        def act(tx: Tx) -> tuple[list[Outcome], set[tuple[str, str]]]:
             mend_lost(tx, placed)
             outcomes = receive(tx, placed, issuers)
             begun = audit_received(tx, placed, outcomes, self._begun)
-            durable.result()  # the rows are committed behind their bytes, never before
+            durable.result()
             return outcomes, begun
 
-        try:
-            outcomes, begun = self._database.transact(partial(act, receive=receive_together))
-        except (IntegrityError, DataError):  # a bad one among them, or one that another process stored at this instant
-            outcomes, begun = self._database.transact(partial(act, receive=receive))
-        if len(self._begun) > BEGUN_COUNT_MAX:
-            self._begun.clear()
-        self._begun |= begun
-        return outcomes
+        return self._database.transact(act)
+
+    def _issuers_for(self, tx: Tx, group: list[_Ready]) -> dict[str, str]:
+        return {} if all(one.arrival.issuer for one in group) else self._issuers(tx)
 
     def _write_together(self, group: list[_Ready]) -> tuple[dict[int, Place], Future[None]]:
         """One write for the group; returns where each of them is, and when that is durable. The sync runs while rows are written."""
