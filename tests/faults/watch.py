@@ -28,6 +28,7 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT, IMPLICIT, BIG, DEFLATED = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
 # Of the server after all hostile datasets together; what one large instance takes is bounded to 300 MB by the tests marked big.
 RESIDENT_BYTES_MAX = 400 << 20
+_SEGMENT = re.compile(r"/blobs/received/\d{8}/[0-9a-f]+$")
 _OURS_TO_KEEP = re.compile(r"archipel\.db(-wal|-shm)?$|^pipe:|^anon_inode:|^/dev/|server\.log$|^socket:")
 
 
@@ -68,8 +69,10 @@ class Served:
         return self.status("VmHWM")
 
     def open_files(self) -> list[str]:
-        """What the process holds open, but the database, its log and its pipes; sockets are counted by ``connections``."""
-        return [path for path in self._descriptors() if not _OURS_TO_KEEP.search(path)]
+        """What the process holds open, but the database, its log, its pipes and one segment; sockets: see ``connections``."""
+        others = [path for path in self._descriptors() if not _OURS_TO_KEEP.search(path)]
+        segments = [path for path in others if _SEGMENT.search(path)]
+        return [path for path in others if path not in segments[:1]]
 
     def connections(self) -> int:
         """Open sockets: two listeners, and whoever is connected."""
