@@ -218,6 +218,38 @@ function resolve({ params: [id], body, login }: Call): Answer {
   return found;
 }
 
+const PROCESSES = [["dimse"], ["dicomweb", "web"], ["work"]].map((does, index) => ({
+  id: `process-${index}`,
+  host: `archive-${index + 1}`,
+  pid: 1200 + index,
+  does,
+  started_at: new Date(now.getTime() - (187 - index) * 60_000).toISOString(),
+  seen_at: now.toISOString(),
+  draining: false,
+  associations: index === 0 ? 2 : 0,
+  waiting: index === 0 ? 4 : 0,
+  resident_bytes: 140_000_000 + index * 9_000_000,
+  spool_bytes: 0,
+  disk_free_bytes: 912_000_000_000,
+}));
+
+/** A morning: a quiet start, a busy middle, one short stop of the followers, a few refusals. */
+function lastHour() {
+  return Array.from({ length: 60 }, (_, index) => {
+    const busy = Math.max(0, Math.round(900 * Math.sin((index * Math.PI) / 60) + 180 * Math.sin(index * 1.7)));
+    return {
+      at: new Date(Math.floor(Date.now() / 60_000) * 60_000 - (59 - index) * 60_000).toISOString(),
+      received: busy,
+      received_bytes: busy * 524_000,
+      refused: index % 23 === 7 ? 2 : 0,
+      errors: index === 41 ? 3 : 0,
+      waiting: Math.round(busy / 60),
+      lag: index > 36 && index < 43 ? (index - 36) * 40 : index % 5,
+      jobs_waiting: index > 36 ? 3 : 0,
+    };
+  });
+}
+
 function system(): Answer {
   const total = (of: (exam: StoredExam) => number) => exams.reduce((sum, exam) => sum + of(exam), 0);
   const open = conflicts.filter((one) => one.state === "open").length;
@@ -260,6 +292,8 @@ function system(): Answer {
       ],
     },
     jobs: { waiting: 3, running: 1, failed: 1 },
+    processes: PROCESSES,
+    last_hour: lastHour(),
     disk: {
       data_total_bytes: 2_000_000_000_000,
       data_free_bytes: 1_130_000_000_000,

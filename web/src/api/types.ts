@@ -226,6 +226,30 @@ export interface SystemState {
     database_bytes: number;
   };
   counts: { patients: number; studies: number; series: number; instances: number; conflicts_open: number };
+  processes: {
+    id: string;
+    host: string;
+    pid: number;
+    does: string[];
+    started_at: string;
+    seen_at: string;
+    draining: boolean;
+    associations: number;
+    waiting: number;
+    resident_bytes: number;
+    spool_bytes: number;
+    disk_free_bytes: number;
+  }[];
+  last_hour: {
+    at: string;
+    received: number;
+    received_bytes: number;
+    refused: number;
+    errors: number;
+    waiting: number;
+    lag: number;
+    jobs_waiting: number;
+  }[];
 }
 
 export interface ParkedChange {

@@ -6,7 +6,9 @@ import type { SystemState } from "../api/types";
 import { elapsed, instant, number } from "../format/values";
 import { Page } from "../ui/Page";
 import { Failed, Loading } from "../ui/states";
+import { Activity } from "./Activity";
 import { Disk } from "./Disk";
+import { Processes } from "./Processes";
 import style from "./system.module.css";
 import { Associations, Doors, Feed, Jobs, Parked } from "./Tables";
 
@@ -53,7 +55,9 @@ export function SystemPage() {
       ) : (
         <>
           <Figures counts={state.counts} />
+          <Activity minutes={state.last_hour} />
           <Disk disk={state.disk} database={state.database} blobs={state.blobs} />
+          <Processes processes={state.processes} now={now} />
           <div className={style.columns}>
             <Doors doors={state.doors} />
             <Associations associations={state.associations} now={now} />
