@@ -13,6 +13,7 @@ from sqlalchemy import inspect, text
 
 from archipel import migrations
 from archipel.kit.database import Database
+from archipel.kit.errors import Invalid
 from archipel.migrations.tables import metadata
 
 
@@ -53,6 +54,17 @@ def test_an_upgraded_database_is_left_alone_quickly(url: str) -> None:
         began = time.monotonic()
         migrations.upgrade(database)
         assert time.monotonic() - began < 5
+    database.close()
+
+
+def test_a_database_of_a_newer_version_is_refused_in_words(url: str) -> None:
+    database = Database(url)
+    migrations.upgrade(database)
+    with database.write() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(Invalid) as refused:
+        migrations.upgrade(database)
+    assert "9999" in refused.value.public and "newer version" in refused.value.public
     database.close()
 
 

@@ -39,10 +39,12 @@ class Readiness:
         found = [] if self._health.ready else ["starting"]
         if self._health.draining:
             found.append("draining")
+        if found:
+            return found
         until = time.monotonic() + WAIT_S
         for check in self._checks.values():
             check.begin()
-        return found + [code for code, check in self._checks.items() if not check.passes(until)]
+        return [code for code, check in self._checks.items() if not check.passes(until)]
 
 
 class _Check:

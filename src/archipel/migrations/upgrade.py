@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from archipel.kit.database import Database
+from archipel.kit.errors import Invalid
 
 # Several processes may start at once; one migrates, the others wait.
 MIGRATION_LOCK = 0x4152434D
@@ -34,10 +35,16 @@ def current_revision(database: Database) -> str | None:
 
 
 def upgrade(database: Database) -> None:
-    """Run what is missing, in one transaction; does nothing when the database is up to date."""
-    if current_revision(database) == head_revision():
+    """Run what is missing, in one transaction; does nothing when the database is up to date. Invalid when it is of a newer version."""
+    current = current_revision(database)
+    if current == head_revision():
         return
     config = _config()
+    if current not in (None, *(script.revision for script in ScriptDirectory.from_config(config).walk_revisions())):
+        raise Invalid(
+            f"The database is at revision {current}, which a newer version has made; this one knows up to {head_revision()}. "
+            "Start the newer version.", code="newer-database",
+        )  # fmt: skip
     with database.engine.connect() as connection:
         connection = connection.execution_options(archipel_write=True)
         with connection.begin():
