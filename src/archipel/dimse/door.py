@@ -15,6 +15,7 @@ from archipel.audit import Outcome
 from archipel.dicom import message, pdu, status
 from archipel.dicom.message import Command
 from archipel.dimse import commitment, echo, find, negotiation, retrieve, status_table, store
+from archipel.dimse.announced import Announced
 from archipel.dimse.association import Association, OpenAssociation, Released
 from archipel.dimse.negotiation import Context
 from archipel.dimse.parts import Parts
@@ -65,7 +66,7 @@ class DimseDoor:
         loop = asyncio.get_running_loop()
         handshake_s, shutdown_s = (self._settings.artim_s, 2.0) if tls else (None, None)
         server = await loop.create_server(
-            lambda: Wire(self._opened, self._settings.pdu_bytes_tolerated),
+            lambda: self._connection(tls is not None),
             host,
             port,
             ssl=tls,
@@ -77,6 +78,11 @@ class DimseDoor:
         bound = int(server.sockets[0].getsockname()[1])
         log.info("dimse.listening", host=host, port=bound, tls=tls is not None, ae_titles=list(self._settings.ae_titles))
         return bound
+
+    def _connection(self, is_tls: bool) -> asyncio.BaseProtocol:
+        """A wire; behind a balancer one that waits to be told who calls, which TLS would hide."""
+        wire, trusted = Wire(self._opened, self._settings.pdu_bytes_tolerated), self._settings.trusted_proxies
+        return Announced(wire, trusted, self._settings.artim_s) if trusted and not is_tls else wire
 
     @property
     def port(self) -> int:

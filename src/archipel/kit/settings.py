@@ -72,6 +72,9 @@ class DicomSettings(_Table):
     stall_s: int = Field(60, ge=1, le=3600, description="Wait for the next bytes within a message.")
     private_sop_classes: tuple[str, ...] = Field((), description="Private storage SOP classes to accept.")
     accept_unknown_sop_classes: bool = Field(False, description="Accept any abstract syntax that is offered as a storage class.")
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Addresses of balancers that say who calls by the PROXY protocol (version 1), as they then must; not with TLS."
+    )
     note_deadline_hours: int = Field(72, ge=1, le=8760, description="How long a rejection note is tried at a device that does not answer.")
     tls_port: int = Field(-1, ge=-1, le=65535, description="Port of the TLS listener; -1: none.")
     tls_certificate: str = Field("", description="PEM file of our certificate chain.")
