@@ -115,6 +115,31 @@ def test_names_are_labels_and_never_paths(spool: Spool, tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["spool"]
 
 
+def test_a_member_without_a_name_is_read_too(spool: Spool) -> None:
+    data = zipped({"x": IMAGE})
+    instances, refusals = walked(_without_names(data), spool)
+    assert (len(instances), refusals) == (1, [])
+
+
+def _without_names(data: bytes) -> bytes:
+    """The archive with names of length 0 in its directory, which only a damaged or hostile one has."""
+    out = bytearray(data)
+    entry = out.rindex(b"PK\x01\x02")
+    length = int.from_bytes(out[entry + 28 : entry + 30], "little")
+    out[entry + 28 : entry + 30] = b"\0\0"
+    del out[entry + 46 : entry + 46 + length]
+    end = out.rindex(b"PK\x05\x06")
+    size = int.from_bytes(out[end + 12 : end + 16], "little") - length
+    out[end + 12 : end + 16] = size.to_bytes(4, "little")
+    local = out.index(b"PK\x03\x04")
+    out[local + 30 : local + 30 + length] = b""
+    out[local + 26 : local + 28] = b"\0\0"
+    end = out.rindex(b"PK\x05\x06")
+    start = int.from_bytes(out[end + 16 : end + 20], "little") - length
+    out[end + 16 : end + 20] = start.to_bytes(4, "little")
+    return bytes(out)
+
+
 def test_unicode_names_said_and_unsaid(spool: Spool) -> None:
     raw = bytearray(zipped({"Léa/画像.dcm": IMAGE}, zipfile.ZIP_STORED))
     assert walked(bytes(raw), spool)[0] == ["upload.zip/Léa/画像.dcm"]

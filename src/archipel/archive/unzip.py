@@ -72,7 +72,7 @@ class Unzip:
                 yield "", LimitReached(too_many, code="zip-bomb")
                 return
             for info in archive.infolist():
-                if not info.is_dir():
+                if not info.filename.endswith("/"):  # is_dir() fails where the name is empty
                     yield _label(info), self._content(archive, info, whole)
                 if self._left_bytes < 0 or whole.is_spent:
                     yield "", LimitReached("The rest of the ZIP was left out.", code="zip-bomb")
