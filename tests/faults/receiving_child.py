@@ -86,8 +86,8 @@ class KilledDatabase(Database):
     step: Killer
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
-        with super().write() as tx:
+    def write(self, **options: Any) -> Iterator[Tx]:
+        with super().write(**options) as tx:
             self.step("before rows")
             yield tx
             self.step("after rows")

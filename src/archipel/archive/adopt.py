@@ -51,8 +51,9 @@ def _content(actor: Actor, taken: dict[str, Any], attributes: dict[str, str]) ->
     incoming = Incoming(None, taken["transfer_syntax_uid"], taken["sop_class_uid"], uid, source)  # type: ignore[arg-type]
     values = {path: tuple(value.split("\\")) for path, value in attributes.items()}
     return Arrival(
-        incoming=incoming, values=values, meta=b"", digest=taken["digest"], pixel_data_offset=taken["pixel_data_offset"], warnings=()
-    )
+        incoming=incoming, values=values, meta=b"", take_digest=lambda: str(taken["digest"]),
+        pixel_data_offset=taken["pixel_data_offset"], warnings=(),
+    )  # fmt: skip
 
 
 def _series_values(content: Arrival) -> dict[str, Any]:

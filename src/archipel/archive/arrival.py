@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any, BinaryIO, cast
 
 from archipel.archive.errors import class_mismatch
@@ -13,6 +15,7 @@ from archipel.dicom import complete, header, index, part10, text
 from archipel.dicom.index import BY_PATH, INDEXED, path_of
 
 TEXT_LENGTH_MAX = 300
+HASHED_ASIDE_BYTES = 64 << 10  # below it the hand-over costs more than the hash
 
 PATIENT_NAME = path_of("PatientName")
 PATIENT_ID = path_of("PatientID")
@@ -30,12 +33,12 @@ FOLDED = "~"
 
 @dataclass(frozen=True)
 class Arrival:
-    """One instance, understood: ready to be written and indexed."""
+    """One instance, understood: ready to be written and indexed. ``take_digest`` gives the SHA-256 of its dataset, and may wait for it."""
 
     incoming: Incoming
     values: dict[str, tuple[str, ...]]
     meta: bytes
-    digest: str
+    take_digest: Callable[[], str]
     pixel_data_offset: int | None
     warnings: tuple[str, ...]
 
@@ -68,6 +71,11 @@ class Arrival:
     def length_bytes(self) -> int:
         """Bytes of the Part 10 file that is stored."""
         return len(self.meta) + self.dataset_length_bytes
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the dataset as sent, in hexadecimal."""
+        return self.take_digest()
 
     @cached_property
     def padding_twin(self) -> str:
@@ -134,11 +142,16 @@ def understand(incoming: Incoming) -> Arrival:
     """Read the header, check it against what was announced, and digest the dataset. Raises Invalid."""
     with incoming.spooled.open() as file:
         dataset = cast(BinaryIO, _Shifted(file, incoming.dataset_offset) if incoming.dataset_offset else file)
-        return _arrival(incoming, header.read_header(dataset, incoming.transfer_syntax_uid), dataset)
+        arrival = _arrival(incoming, header.read_header(dataset, incoming.transfer_syntax_uid), dataset)
+    arrival.digest  # noqa: B018 - taken here, where it may take long, and remembered
+    return arrival
 
 
-def understand_plain(incoming: Incoming) -> Arrival | None:
-    """As ``understand``, at once, for a plain dataset in memory; None for one that has to be read with care, which may take long."""
+def understand_plain(incoming: Incoming, hashing: Executor) -> Arrival | None:
+    """As ``understand``, at once, for a plain dataset in memory; None for one that has to be read with care, which may take long.
+
+    The digest of a dataset that is not small is taken by ``hashing`` meanwhile.
+    """
     memory = incoming.spooled.memory
     if memory is None:
         return None
@@ -147,7 +160,10 @@ def understand_plain(incoming: Incoming) -> Arrival | None:
             found = header.read_plain_header(data, incoming.transfer_syntax_uid)
         except header.Slow:
             return None
-        return _arrival(incoming, found, cast(BinaryIO, _View(data)))
+        arrival = _arrival(incoming, found, cast(BinaryIO, _View(data)))
+    if arrival.dataset_length_bytes < HASHED_ASIDE_BYTES:
+        return arrival
+    return replace(arrival, take_digest=hashing.submit(arrival.take_digest).result)
 
 
 def _arrival(incoming: Incoming, found: header.Header, dataset: BinaryIO) -> Arrival:
@@ -158,9 +174,9 @@ def _arrival(incoming: Incoming, found: header.Header, dataset: BinaryIO) -> Arr
         raise class_mismatch("SOP Class UID", incoming.sop_class_uid, sop_class)
     if incoming.sop_instance_uid and incoming.sop_instance_uid != sop_instance:
         raise class_mismatch("SOP Instance UID", incoming.sop_instance_uid, sop_instance)
-    digest = incoming.spooled.sha256(incoming.dataset_offset)
     meta = part10.file_meta_bytes(sop_class, sop_instance, incoming.transfer_syntax_uid, incoming.source.ae_title)
-    return Arrival(incoming, values, meta, digest, found.pixel_data_offset, (*incoming.warnings, *found.warnings, *warnings))
+    take_digest = partial(incoming.spooled.sha256, incoming.dataset_offset)
+    return Arrival(incoming, values, meta, take_digest, found.pixel_data_offset, (*incoming.warnings, *found.warnings, *warnings))
 
 
 def clean(value: str, length_max: int = TEXT_LENGTH_MAX) -> str:

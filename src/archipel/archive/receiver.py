@@ -78,6 +78,7 @@ class Receiver:
     ) -> None:
         self._database, self._blobs, self._spool, self._settings = database, blobs, spool, settings
         self._issuers, self._disk, self._metrics = issuers, disk, metrics or Metrics()
+        self._hashers = ThreadPoolExecutor(2, thread_name_prefix="receive-hash")
         self._syncer = ThreadPoolExecutor(1, thread_name_prefix="receive-sync")
         self._parsers = ThreadPoolExecutor(2, thread_name_prefix="receive-parse")
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
@@ -96,6 +97,7 @@ class Receiver:
         self._queue.put(None)
         self._writer.join()
         self._parsers.shutdown(wait=True)
+        self._hashers.shutdown(wait=True)
         self._syncer.shutdown(wait=True)
 
     def submit(self, incoming: Incoming) -> Future[Outcome]:
@@ -207,7 +209,7 @@ class Receiver:
         """The instance ready to be written; None when it was refused, or is prepared elsewhere because that takes long."""
         if one.arrival is not None:
             return _Ready(one.arrival, one.place, one.future)
-        arrival = self._or_refused(lambda: understand_plain(one.incoming), one.incoming, one.future)
+        arrival = self._or_refused(lambda: understand_plain(one.incoming, self._hashers), one.incoming, one.future)
         if arrival is not None:
             return _Ready(arrival, None, one.future)
         if not one.future.done():

@@ -31,7 +31,7 @@ async def answer(parts: Parts, assoc: Association, context: Context, command: Co
         await assoc.skip_dataset()
         await _answer_refused(assoc, context, command, refused)
         return
-    spooled = parts.spool.new(digest_as_it_comes=True)
+    spooled = parts.spool.new()
     try:
         failed = await _spool(parts, assoc, spooled)
     except BaseException:  # the peer left in the middle: nothing of it is kept

@@ -15,9 +15,9 @@ from archipel.kit.ids import new_id
 class Spooled:
     """One arriving object. ``write`` until it is whole, ``open`` to read it, ``close`` in any case: it leaves nothing behind."""
 
-    def __init__(self, spool: Spool, digest: Any = None) -> None:
+    def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._digest = digest
+        self._digest: Any = None  # of a file, from its first byte on, taken as it comes
         self._memory: bytearray | None = bytearray()
         self._file: BinaryIO | None = None
         self.path: Path | None = None
@@ -29,8 +29,6 @@ class Spooled:
         self.size_bytes += len(data)
         if self.size_bytes > self._spool.object_bytes_max:
             raise LimitReached(f"The object is larger than {self._spool.object_bytes_max} bytes.", code="too-large")
-        if self._digest is not None:
-            self._digest.update(data)
         if self._memory is not None:
             if self.size_bytes <= self._spool.memory_bytes_each and self._spool.take(len(data)):
                 self._memory += data
@@ -38,6 +36,7 @@ class Spooled:
             self._to_file()
         assert self._file is not None
         self._file.write(data)
+        self._digest.update(data)
 
     def open(self) -> BinaryIO:
         """A fresh reader of the whole object; the caller closes it."""
@@ -85,6 +84,7 @@ class Spooled:
         self.path = self._spool.folder / new_id()
         self._file = self.path.open("xb", buffering=1 << 20)
         self._file.write(self._memory)
+        self._digest = hashlib.sha256(self._memory)
         self._spool.give(len(self._memory))
         self._memory = None
 
@@ -112,9 +112,9 @@ class Spool:
         self._used_bytes = 0
         self._lock = threading.Lock()
 
-    def new(self, *, digest_as_it_comes: bool = False) -> Spooled:
-        """An empty arriving object. ``digest_as_it_comes``: its bytes from the first on are what ``sha256`` will be asked for."""
-        return Spooled(self, hashlib.sha256() if digest_as_it_comes else None)
+    def new(self) -> Spooled:
+        """An empty arriving object."""
+        return Spooled(self)
 
     def take(self, count: int) -> bool:
         """Reserve memory; False when the budget is spent."""
