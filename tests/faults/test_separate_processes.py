@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ def commands(backend: Backend, tmp_path: Path) -> Platform:
     """The command line on the back end; files of one machine lie in one data folder."""
     (tmp_path / "commands").mkdir()
     given = backend.environment if backend.name == "postgres-s3" else {}
-    return Platform(tmp_path / "commands", given | {"ARCHIPEL_ARCHIVE__QUIET_S": "1"})
+    return Platform(tmp_path / "commands", given | {"ARCHIPEL_ARCHIVE__QUIET_S": "1", "ARCHIPEL_LOG_REQUESTS": "true"})
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_doors_and_work_apart_are_the_platform(commands: Platform, start: Start)
     assert [one["received"] for one in client.get("/api/v1/system").json()["last_hour"] if one["received"]] in ([3], [1, 2], [2, 1])
     measured = figures(dimse)
     assert measured["archipel_instances_received_total", ("dimse", "stored")] == 3
-    assert measured["archipel_operation_seconds_count", ("dimse", "C-STORE-RQ".removesuffix("-RQ"))] == 3
+    assert measured["archipel_operation_seconds_count", ("dimse", "C-STORE")] == 3
     assert measured["archipel_receive_waiting", ()] == 0 and measured["archipel_disk_free_bytes", ()] > 1 << 30
     for worker in workers:
         measured = figures(worker)
@@ -89,6 +90,9 @@ def test_doors_and_work_apart_are_the_platform(commands: Platform, start: Start)
     assert not [word for word in (AET, "TESTE", "T-0001", uid, "A-0001") if word in text], "no label names a person, a device or an exam"
     for member in (dimse, http, *workers):
         assert member.stop() == 0
+    assert dimse.process and dimse.process.text().count('"event": "dimse.request"') == 3
+    lines = [json.loads(line) for line in (http.process.text() if http.process else "").splitlines() if "http.request" in line]
+    assert {one["operation"] for one in lines} >= {"QIDO", "read"} and all(one["took_ms"] > 0 and one["http_request_id"] for one in lines)
     assert "Traceback" not in "".join(member.process.text() for member in (dimse, http, *workers) if member.process)
 
 
