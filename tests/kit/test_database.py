@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -246,3 +249,51 @@ def test_a_full_database_says_that_it_is_full(tmp_path: Path) -> None:
 
 def test_size_counts_the_files_or_asks_the_server(database: Database) -> None:
     assert database.size_bytes() > 10_000
+
+
+def test_a_transaction_that_need_not_be_durable_is_committed_like_any_other(database: Database) -> None:
+    make(database)
+    with database.write(durable=False) as tx:
+        add(tx, 1)
+    database.transact(lambda tx: add(tx, 2), durable=False)
+    with pytest.raises(RuntimeError), database.write(durable=False) as tx:
+        add(tx, 3)
+        raise RuntimeError("no")
+    assert count(database) == 2
+
+
+def test_only_that_transaction_is_not_durable(database: Database) -> None:
+    show = text("SHOW synchronous_commit" if database.dialect == "postgresql" else "PRAGMA synchronous")
+    synced, relaxed = ("on", "off") if database.dialect == "postgresql" else (2, 1)  # SQLite: FULL, NORMAL
+    seen = []
+    for durable in (True, False, True):
+        with database.write(durable=durable) as tx:
+            seen.append(tx.execute(show).scalar_one())
+    assert seen == [synced, relaxed, synced]
+
+
+def test_sqlite_syncs_what_was_relaxed_within_a_second(tmp_path: Path) -> None:
+    """Seen from outside by strace: no sync with the commit, one on the log a second later at most."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not installed")
+    program = (
+        "import sys, time\n"
+        "from sqlalchemy import text\n"
+        "from archipel.kit.database import Database\n"
+        "database = Database(sys.argv[1])\n"
+        "with database.write() as tx: tx.execute(text('CREATE TABLE one (id INTEGER)'))\n"
+        "print('before', file=sys.stderr, flush=True)\n"
+        "with database.write(durable=False) as tx: tx.execute(text('INSERT INTO one VALUES (1)'))\n"
+        "print('committed', file=sys.stderr, flush=True)\n"
+        "time.sleep(1.5)\n"
+        "print('later', file=sys.stderr, flush=True)\n"
+    )
+    trace = tmp_path / "trace"
+    argv = [strace, "-f", "-y", "-e", "trace=fsync,fdatasync,write", "-o", str(trace), sys.executable, "-c", program]
+    subprocess.run([*argv, f"sqlite:///{tmp_path / 'one.db'}"], check=True, timeout=60, stderr=subprocess.DEVNULL)
+    lines = trace.read_text().splitlines()
+    marks = {name: next(at for at, line in enumerate(lines) if f'"{name}' in line) for name in ("before", "committed", "later")}
+    synced = [at for at, line in enumerate(lines) if "sync(" in line and "one.db-wal" in line]
+    assert not [at for at in synced if marks["before"] < at < marks["committed"]]
+    assert [at for at in synced if marks["committed"] < at < marks["later"]]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Column, Index, String, Table, Text, insert, select
+from sqlalchemy import Column, Index, String, Table, Text, bindparam, insert, select
 
 from archipel.audit.model import AuditRecord, Outcome
 from archipel.kit.actor import Actor
 from archipel.kit.clock import from_text, to_text
 from archipel.kit.database import Tx
+from archipel.kit.prepared import Prepared
 from archipel.kit.rows import metadata
 
 record = Table(
@@ -34,15 +35,17 @@ record = Table(
 )
 
 
+_ADD = Prepared(lambda _: insert(record).values({column.name: bindparam(column.name) for column in record.c}))
+
+
 def add(tx: Tx, r: AuditRecord) -> None:
     """Write one record."""
-    tx.execute(
-        insert(record).values(
-            id=r.id, at=to_text(r.at), actor_kind=r.actor.kind, actor_id=r.actor.id[:64], actor_name=r.actor.name[:120],
-            actor_role=r.actor.role, actor_site_id=r.actor.site_id, actor_address=r.actor.address[:64], action=r.action,
-            outcome=r.outcome.value, study_uid=r.study_uid, object_id=r.object_id[:128], detail=json.dumps(r.detail),
-        )
-    )  # fmt: skip
+    values = {
+        "id": r.id, "at": to_text(r.at), "actor_kind": r.actor.kind, "actor_id": r.actor.id[:64], "actor_name": r.actor.name[:120],
+        "actor_role": r.actor.role, "actor_site_id": r.actor.site_id, "actor_address": r.actor.address[:64], "action": r.action,
+        "outcome": r.outcome.value, "study_uid": r.study_uid, "object_id": r.object_id[:128], "detail": json.dumps(r.detail),
+    }  # fmt: skip
+    _ADD.many(tx, [values])
 
 
 def of_study(tx: Tx, study_uid: str, limit: int) -> list[AuditRecord]:

@@ -22,8 +22,11 @@ class Trail:
         self._seen: OrderedDict[tuple[str, str, str], None] = OrderedDict()
 
     def searched(self, actor: Actor, level: str, found_count: int, http_request_id: str) -> None:
-        """A query: its level and how many it found, never its keys, which may name a person."""
-        with self._database.write() as tx:
+        """A query: its level and how many it found, never its keys, which may name a person.
+
+        Not durable (decision 0014): a power cut may take the records of the last second's searches, and of nothing else.
+        """
+        with self._database.write(durable=False) as tx:
             audit.record(tx, actor, "archive.query", object_id=http_request_id, door="dicomweb", level=level, found_count=found_count)
 
     def retrieved(self, actor: Actor, refs: Iterable[archive.InstanceRef], http_request_id: str, what: str = "instances") -> None:

@@ -57,9 +57,13 @@ async def answer(parts: Parts, assoc: Association, context: Context, command: Co
 
 
 def _record(parts: Parts, assoc: Association, level: Level) -> None:
-    """A query in the audit trail (PS3.15 A.5.3.10): its level, never its keys, which may name a person; blocks."""
+    """A query in the audit trail (PS3.15 A.5.3.10): its level, never its keys, which may name a person; blocks.
+
+    Not durable (decision 0014): a power cut may take the records of the last second's searches, and of nothing else.
+    """
     parts.database.transact(
-        lambda tx: parts.audit(tx, actor=assoc.actor, action="archive.query", object_id=assoc.id, door="dimse", level=level.value)
+        lambda tx: parts.audit(tx, actor=assoc.actor, action="archive.query", object_id=assoc.id, door="dimse", level=level.value),
+        durable=False,
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, delete, false, insert, select, update
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, bindparam, delete, false, insert, select, update
 
 from archipel.directory.model import Account, Device, Site
 from archipel.kit.database import Tx
+from archipel.kit.prepared import Prepared
 from archipel.kit.rows import insert_new, metadata
 
 site = Table(
@@ -54,6 +55,10 @@ account = Table(
     Column("last_sign_in_at", String(27), nullable=False),
 )
 
+# Every request runs them.
+_SITE = Prepared(lambda _: select(site).where(site.c.id == bindparam("id")))
+_ACCOUNT = Prepared(lambda _: select(account).where(account.c.id == bindparam("id")))
+
 
 def _site(row: Any) -> Site:
     services = tuple(row.services.split()) if row.services else ()
@@ -80,7 +85,7 @@ def put_site(tx: Tx, s: Site) -> None:
 
 def get_site(tx: Tx, site_id: str) -> Site | None:
     """One site."""
-    row = tx.execute(select(site).where(site.c.id == site_id)).first()
+    row = next(iter(_SITE.all(tx, id=site_id)), None)
     return _site(row) if row else None
 
 
@@ -148,8 +153,10 @@ def change_account(tx: Tx, account_id: str, **values: Any) -> None:
 
 def get_account(tx: Tx, *, login: str | None = None, account_id: str | None = None) -> tuple[Account, str] | None:
     """One account and its password hash, by login or by id."""
-    condition = account.c.login == login if login is not None else account.c.id == account_id
-    row = tx.execute(select(account).where(condition)).first()
+    if login is not None:
+        row = tx.execute(select(account).where(account.c.login == login)).first()
+    else:
+        row = next(iter(_ACCOUNT.all(tx, id=account_id)), None)
     return (_account(row), row.password_hash) if row else None
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +38,8 @@ RETRIES_MAX = 6
 CONNECT_S = 5
 # The database asks for the transaction to be run again: serialisation failure, deadlock.
 AGAIN = frozenset({"40001", "40P01"})
+# What a power cut may take of transactions that did not ask to be durable (decision 0014).
+RELAXED_S = 1.0
 DISK_FULL = "53100"
 
 
@@ -93,6 +97,7 @@ class Database:
         self.clock = clock or SystemClock()
         self.engine = _engine(url, pool_size=pool_size, busy_timeout_s=busy_timeout_s)
         event.listen(self.engine, "handle_error", scrub)
+        self._later = _SyncedLater(Path(f"{make_url(url).database}-wal"))
 
     @property
     def dialect(self) -> str:
@@ -112,20 +117,28 @@ class Database:
                 transaction.rollback()
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
-        """A transaction that writes; commits at the end of the block, rolls back on any exception."""
+    def write(self, *, durable: bool = True) -> Iterator[Tx]:
+        """A transaction that writes; commits at the end of the block, rolls back on any exception.
+
+        One that is not ``durable`` is seen by everybody once it is committed and survives the end of this process, but a power cut
+        may take what the last second brought: for records that no answer depends on.
+        """
         with _reachable(), self.engine.connect() as connection:
-            connection = connection.execution_options(archipel_write=True)
+            connection = connection.execution_options(archipel_write=True, archipel_relaxed=not durable)
             with connection.begin():
                 tx = Tx(connection, self.clock)
+                if not durable and self.dialect == "postgresql":
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 yield tx
                 tx.write_changes()
+        if not durable and self.dialect == "sqlite":
+            self._later.note()
 
-    def transact(self, act: Callable[[Tx], T]) -> T:
+    def transact(self, act: Callable[[Tx], T], *, durable: bool = True) -> T:
         """Run an act in a writing transaction, again when the database asks for it (serialisation, deadlock)."""
         for attempt in range(RETRIES_MAX):
             try:
-                with self.write() as tx:
+                with self.write(durable=durable) as tx:
                     return act(tx)
             except DBAPIError as error:
                 if attempt == RETRIES_MAX - 1 or getattr(error.orig, "sqlstate", None) not in AGAIN:
@@ -142,8 +155,49 @@ class Database:
         return sum(p.stat().st_size for p in path.parent.glob(path.name + "*") if p.is_file())
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; what was to be synced later is synced now."""
+        self._later.close()
         self.engine.dispose()
+
+
+class _SyncedLater:
+    """Syncs SQLite's log within a second of a transaction that did not wait for that; PostgreSQL has a process of its own for it."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+
+    def note(self) -> None:
+        """A transaction was committed without a sync."""
+        if self._timer is not None:  # one that fires now has yet to clear itself before it syncs
+            return
+        with self._lock:
+            if self._timer is None:
+                self._timer = threading.Timer(RELAXED_S, self._sync)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def close(self) -> None:
+        """Sync now if something waits for it."""
+        timer = self._timer
+        if timer is not None:
+            timer.cancel()
+            self._sync()
+
+    def _sync(self) -> None:
+        with self._lock:
+            self._timer = None
+        try:
+            file = os.open(self._log, os.O_RDONLY)
+        except OSError:  # the log was folded into the database, which syncs
+            return
+        try:
+            os.fdatasync(file)
+        except OSError:  # the next synced transaction fails as well and says so to somebody who waits for it
+            return
+        finally:
+            os.close(file)  # SQLite holds no lock on its log that this could drop
 
 
 @contextmanager
@@ -175,7 +229,7 @@ def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
         )  # fmt: skip
     engine = create_engine(
         url, pool_size=pool_size, max_overflow=pool_size, connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
-        hide_parameters=True,
+        hide_parameters=True, pool_use_lifo=True,
     )  # fmt: skip
 
     @event.listens_for(engine, "connect")
@@ -183,7 +237,6 @@ def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA cache_size=-65536")
         cursor.execute("PRAGMA case_sensitive_like=ON")
@@ -193,8 +246,16 @@ def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
     def _begin(connection: Connection) -> None:
         # A read that turns into a write fails at once in WAL mode, so writers say so from the start.
         options = connection.get_execution_options()
-        writes = options.get("archipel_write", False)
-        connection.exec_driver_sql(f"PRAGMA query_only={'ON' if options.get('archipel_read', False) else 'OFF'}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        _set(connection, "query_only", "ON" if options.get("archipel_read", False) else "OFF")
+        _set(connection, "synchronous", "NORMAL" if options.get("archipel_relaxed", False) else "FULL")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("archipel_write", False) else "BEGIN")
 
     return engine
+
+
+def _set(connection: Connection, name: str, value: str) -> None:
+    """Set a mode of an SQLite connection unless it is set: most transactions are like the one before."""
+    if connection.info.get(name) != value:
+        connection.info.pop(name, None)
+        connection.exec_driver_sql(f"PRAGMA {name}={value}")
+        connection.info[name] = value

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Index, Integer, String, Table, delete, func, insert, select, update
+from sqlalchemy import Column, Index, Integer, String, Table, bindparam, delete, func, insert, select, update
 
 from archipel.kit.database import Tx
+from archipel.kit.prepared import Prepared
 from archipel.kit.rows import metadata
 
 # Any constant does: it names the lock under which attempts are counted.
@@ -46,6 +47,10 @@ attempt = Table(
     Index(None, "address", "at"),
 )
 
+# Every request runs one of them.
+_SESSION = Prepared(lambda _: select(session).where(session.c.digest == bindparam("digest"), session.c.expires_at > bindparam("now")))
+_TOKEN = Prepared(lambda _: select(token).where(token.c.digest == bindparam("digest"), token.c.expires_at > bindparam("now")))
+
 
 def add_session(tx: Tx, **values: Any) -> None:
     """Insert a session."""
@@ -54,7 +59,7 @@ def add_session(tx: Tx, **values: Any) -> None:
 
 def get_session(tx: Tx, digest: str, now: str) -> Any | None:
     """A session that has not expired."""
-    return tx.execute(select(session).where(session.c.digest == digest, session.c.expires_at > now)).first()
+    return next(iter(_SESSION.all(tx, digest=digest, now=now)), None)
 
 
 def extend_session(tx: Tx, digest: str, expires_at: str) -> None:
@@ -85,7 +90,7 @@ def add_token(tx: Tx, **values: Any) -> None:
 
 def get_token(tx: Tx, digest: str, now: str) -> Any | None:
     """A token that has not expired."""
-    return tx.execute(select(token).where(token.c.digest == digest, token.c.expires_at > now)).first()
+    return next(iter(_TOKEN.all(tx, digest=digest, now=now)), None)
 
 
 def sweep(tx: Tx, now: str, attempts_before: str) -> None:
