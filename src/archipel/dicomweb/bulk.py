@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from archipel import archive, signin
 from archipel.dicom import jsonmodel, uids
@@ -52,7 +52,7 @@ def retrieve(parts: Parts, http_request: Request, uids_of: tuple[str, str, str],
         url = f"{root_url(parts, http_request)}{http_request.url.path.partition(parts.path)[2]}"
         return related.answer([related.Part(media, chunks, length, url)], media, status=206 if found else 200, headers=headers)
     headers |= {"Content-Length": str(length), "Content-Type": media}
-    return StreamingResponse(related.primed(chunks), status_code=206 if found else 200, headers=headers)
+    return related.streamed(chunks, status_code=206 if found else 200, headers=headers)
 
 
 def _value(parts: Parts, ref: archive.InstanceRef, path: str) -> tuple[int, int] | bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from archipel import archive, signin
 from archipel.dicom import uids
@@ -76,7 +76,7 @@ def _single(
     headers["Content-Type"] = form.content_type if not form.media.startswith("video/") else form.media
     if not _as_stored(ref, table, form.transfer_syntax_uid):
         length, chunks = next(bodies(parts, ref, table, [number], form.transfer_syntax_uid))
-        return StreamingResponse(related.primed(chunks), headers=headers | {"Content-Length": str(length)})
+        return related.streamed(chunks, headers=headers | {"Content-Length": str(length)})
     ranges = table.ranges_of(number - 1)
     size = sum(length for _, length in ranges)
     found = asked_range(http_request, size, headers["ETag"])
@@ -84,7 +84,7 @@ def _single(
     if found:
         headers |= range_headers(found, size)
     chunks = dataset_chunks(parts.blobs, ref, part_of(ranges, *(found or (0, size))))
-    return StreamingResponse(related.primed(chunks), status_code=206 if found else 200, headers=headers)
+    return related.streamed(chunks, status_code=206 if found else 200, headers=headers)
 
 
 def _as_stored(ref: archive.InstanceRef, table: Table, transfer_syntax_uid: str) -> bool:

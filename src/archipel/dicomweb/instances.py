@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from archipel import archive, signin
 from archipel.dicomweb import negotiate, related
@@ -29,7 +29,7 @@ def retrieve(parts: Parts, http_request: Request, study_uid: str, series_uid: st
     given = [(ref, syntax) for ref in refs if (syntax := form.syntax_of[ref.transfer_syntax_uid])]
     parts.trail.retrieved(signin.actor_of(http_request), [ref for ref, _ in given], request_id(http_request))
     if form.media == negotiate.ZIP:
-        return StreamingResponse(related.primed(zip_of(parts, given)), media_type=negotiate.ZIP, headers=_disposition(study_uid))
+        return related.streamed(zip_of(parts, given), media_type=negotiate.ZIP, headers=_disposition(study_uid))
     if not form.multipart:
         return single(parts, http_request, *given[0], by_default=form.by_default)
     return _multipart(parts, http_request, given, form, left_out=len(refs) - len(given))
@@ -79,7 +79,7 @@ def single(parts: Parts, http_request: Request, ref: archive.InstanceRef, syntax
             if by_default:
                 return single(parts, http_request, ref, ref.transfer_syntax_uid)
             raise NotAcceptable(error.public, code=error.code, detail=error.detail) from error
-        return StreamingResponse(chunks, headers={"Content-Type": media, **headers})
+        return related.streamed(chunks, headers={"Content-Type": media, **headers})
     etag = f'"{ref.digest[:32]}-{syntax}"'
     headers |= {"ETag": etag, "Accept-Ranges": "bytes"}
     if matches(http_request, etag):
@@ -89,8 +89,8 @@ def single(parts: Parts, http_request: Request, ref: archive.InstanceRef, syntax
     if found:
         headers |= range_headers(found, ref.length_bytes)
     headers["Content-Length"] = str(length)
-    chunks = related.primed(parts.blobs.stream(ref.blob_key, ref.offset + start, length))
-    return StreamingResponse(chunks, status_code=206 if found else 200, headers={"Content-Type": media, **headers})
+    chunks = parts.blobs.stream(ref.blob_key, ref.offset + start, length)
+    return related.streamed(chunks, status_code=206 if found else 200, headers={"Content-Type": media, **headers})
 
 
 def _disposition(name: str, extension: str = "zip") -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from archipel import archive, signin
 from archipel.dicom import jsonmodel, xmlmodel
@@ -53,8 +53,8 @@ def retrieve(parts: Parts, http_request: Request, study_uid: str, series_uid: st
         headers["Content-Encoding"] = "gzip"
         if kept is not None:
             return Response(kept, headers=headers)
-        return StreamingResponse(related.primed(zipped), headers=headers)
-    return StreamingResponse(related.primed(_unzipped(zipped)), headers=headers)
+        return related.streamed(zipped, headers=headers)
+    return related.streamed(_unzipped(zipped), headers=headers)
 
 
 def takes_gzip(http_request: Request) -> bool:
