@@ -208,7 +208,7 @@ def dimse_door(platform: Platform) -> dimse.DimseDoor:
         blobs=platform.blobs,
         receiver=platform.receiver,
         spool=platform.spool,
-        settings=dimse.DimseSettings.of(platform.settings.dicom),
+        settings=dimse.DimseSettings.of(platform.settings.dicom, log_requests=platform.settings.log_requests),
         pixels=platform.pixels,
         enqueue_result=lambda tx, arguments, delay_s: enqueue(tx, "dimse.commitment_result", arguments, attempts_max=6, delay_s=delay_s),
         tls_client=dimse.tls_contexts(platform.settings.dicom).client,
@@ -254,9 +254,11 @@ def http_app(platform: Platform, door: dimse.DimseDoor | None) -> ASGIApp:
 def gate(platform: Platform, inner: ASGIApp | None = None) -> ASGIApp:
     """Health and metrics, before the HTTP doors or alone."""
     nothing = PlainTextResponse("Nothing is here.\n", status_code=404)
+    s = platform.settings
     return Gate(
-        inner or nothing, platform.health, readiness(platform), platform.metrics, metrics_token=platform.settings.http.metrics_token
-    )
+        inner or nothing, platform.health, readiness(platform), platform.metrics, metrics_token=s.http.metrics_token,
+        log_requests=s.log_requests,
+    )  # fmt: skip
 
 
 def jobs(platform: Platform) -> dict[str, Act]:

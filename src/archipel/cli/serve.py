@@ -73,7 +73,7 @@ def work(
 
 
 def _run(settings: Settings, does: tuple[str, ...]) -> None:
-    configure_logs(as_json=settings.log_json, level="DEBUG" if settings.log_requests else "INFO")
+    configure_logs(as_json=settings.log_json)
     Server(settings, does).run()
 
 

@@ -281,7 +281,8 @@ class DimseDoor:
             seconds = asyncio.get_running_loop().time() - begun
             if command.command_field in SERVICES:
                 self._parts.metrics.operation_seconds.labels("dimse", command.name).observe(seconds)
-            log.debug("dimse.request", association_id=assoc.id, operation=command.name, took_ms=round(seconds * 1000, 1))
+            if self._settings.log_requests:
+                log.info("dimse.request", association_id=assoc.id, operation=command.name, took_ms=round(seconds * 1000, 1))
 
     async def _answered(self, assoc: Association, context: Context, command: Command) -> None:
         """A request that fails is answered; only a broken peer or connection ends the association."""

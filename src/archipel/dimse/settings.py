@@ -65,6 +65,8 @@ class DimseSettings:
     """How long a drained association may stay idle before it is aborted."""
     private_sop_classes: frozenset[str] = frozenset()
     accept_unknown_sop_classes: bool = False
+    log_requests: bool = False
+    """One log line for each message, with its duration."""
     trusted_proxies: tuple[str, ...] = ()
     """Balancers that say who calls; from any other address nobody is believed."""
 

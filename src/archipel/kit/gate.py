@@ -50,11 +50,16 @@ def operation_of(method: str, path: str) -> tuple[str, str] | None:
 
 
 class Gate:
-    """``metrics_token`` opens ``/metrics`` to who sends it as bearer token; without one it answers this machine alone."""
+    """``metrics_token`` opens ``/metrics`` to who sends it as bearer token; without one it answers this machine alone.
 
-    def __init__(self, app: ASGIApp, health: Health, readiness: Readiness, metrics: Metrics, *, metrics_token: str = "") -> None:
+    ``log_requests`` writes a line for each request that is measured.
+    """
+
+    def __init__(
+        self, app: ASGIApp, health: Health, readiness: Readiness, metrics: Metrics, *, metrics_token: str = "", log_requests: bool = False
+    ) -> None:
         self._app, self._health, self._readiness = app, health, readiness
-        self._metrics, self._token = metrics, metrics_token
+        self._metrics, self._token, self._logs = metrics, metrics_token, log_requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -90,8 +95,9 @@ class Gate:
         self._metrics.operation_seconds.labels(*named).observe(seconds)
         if status >= 500 or not status:
             self._metrics.errors.labels(named[0], "failed").inc()
-        request_id = scope.get("state", {}).get("http_request_id", "")
-        log.debug("http.request", operation=named[1], status=status, took_ms=round(seconds * 1000, 1), http_request_id=request_id)
+        if self._logs:
+            request_id = scope.get("state", {}).get("http_request_id", "")
+            log.info("http.request", operation=named[1], status=status, took_ms=round(seconds * 1000, 1), http_request_id=request_id)
 
     async def _page(self, scope: Scope) -> Response:
         if scope["method"] not in ("GET", "HEAD"):
