@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 from archipel import archive
-from archipel.archive import Level, Query
+from archipel.archive import Level, Query, rows_narrow
 from archipel.kit.errors import Invalid
 from archipel.kit.scope import Scope
 from tests import make
@@ -273,6 +273,43 @@ def test_pages_are_stable_and_complete(both: Both, level: str, limit: int) -> No
         assert page.total == whole.total
         assert page.more == (offset + limit < whole.total)
     assert paged == whole.rows
+
+
+ORDERS = [(), ("study_date",), ("-study_date",), ("patient_name",), ("-patient_name",), ("modality", "-description"), ("-instance_count",)]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("limit", [1, 5])
+def test_pages_by_the_last_exam_equal_pages_by_offset(both: Both, order: tuple[str, ...], limit: int) -> None:
+    whole = both.keys("STUDY", {}, order=order)
+    paged: list[str] = []
+    while True:
+        page = both.find(Query(Level.STUDY, limit=limit, after=paged[-1] if paged else "", order=order))
+        paged += [naive.row_key(row, "STUDY") for row in page.rows]
+        if not page.more:
+            break
+    assert paged == whole
+
+
+def test_no_page_goes_on_behind_an_exam_that_the_reader_may_not_see(both: Both) -> None:
+    of_b = both.keys("STUDY", {}, scope=Scope.of_sites(["b"], "tests"))
+    assert of_b
+    for room in both.rooms:
+        for after in (of_b[0], "1.2.3.4.5.6.7"):
+            with pytest.raises(Invalid), room.database.read() as tx:
+                archive.find(tx, Scope.of_sites(["a"], "tests"), Query(Level.STUDY, after=after))
+
+
+@pytest.mark.parametrize(
+    "match", [{"PatientName": "M*"}, {"StudyDate": "19000101-", "ModalitiesInStudy": "CT"}, {"ModalitiesInStudy": "MR\\US"}, {}]
+)
+def test_both_roads_of_a_search_lead_to_the_same(both: Both, match: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few or many, by an index of its own or by date: the bound is moved, the answer stays."""
+    few = both.keys("STUDY", match)
+    monkeypatch.setattr(rows_narrow, "MODALITIES_FEW", -1)
+    monkeypatch.setattr(rows_narrow, "NAMES_FEW", -1)
+    assert both.keys("STUDY", match) == few
+    assert few or not match
 
 
 @pytest.mark.parametrize(

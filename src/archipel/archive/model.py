@@ -146,6 +146,7 @@ class Query:
 
     ``include`` names the paths to return, None for all that are indexed. ``folded`` compares every text without case and accents
     (the web's search); otherwise only person names are. ``words`` are looked for in name, id, accession number and description.
+    ``after`` is the study that ended the page before: a search for studies goes on behind it, in its order, and ``offset`` is not read.
     """
 
     level: Level
@@ -159,6 +160,7 @@ class Query:
     include_rejected: bool = False
     limit: int = 200
     offset: int = 0
+    after: str = ""
     order: tuple[str, ...] = ()
     count_total: bool = False
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, cast, exists, false, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, cast, exists, false, func, literal, or_, select, true, tuple_
 
+from archipel.archive import rows_found, rows_narrow
 from archipel.archive.arrival import BIRTH_DATE, FOLDED, ISSUER, ISSUER_UNIVERSAL, MADE_UP_ISSUERS, PATIENT_ID, PATIENT_NAME, SEX
 from archipel.archive.model import Level, Query
 from archipel.archive.rows import instance, series, study, words
 from archipel.dicom import index, text
 from archipel.dicom.index import BY_PATH, path_of
 from archipel.kit.database import Tx
+from archipel.kit.errors import Invalid
 from archipel.kit.scope import Scope
 
-MODALITIES_IN_STUDY, SOP_CLASSES_IN_STUDY = path_of("ModalitiesInStudy"), path_of("SOPClassesInStudy")
+MODALITIES_IN_STUDY = path_of("ModalitiesInStudy")
 STUDY_DATE, STUDY_TIME = path_of("StudyDate"), path_of("StudyTime")
 MODALITY = path_of("Modality")
 PLAIN: dict[str, ColumnElement[Any]] = {
@@ -41,6 +42,8 @@ INSTANTS = {
     "TM": (text.time_range, "000000.000000", ":"),
     "DT": (text.datetime_range, "00000101000000.000000", ""),
 }
+# Keys that a handful of studies share: those are read at once.
+ONE_OF_FEW = (PATIENT_ID, index.STUDY_INSTANCE_UID, path_of("AccessionNumber"))
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 SORTABLE: dict[str, ColumnElement[Any]] = {
     "study_date": study.c.study_date, "patient_name": study.c.name_folded, "received_at": study.c.received_last_at,
@@ -52,21 +55,21 @@ SORTABLE: dict[str, ColumnElement[Any]] = {
 
 def search(tx: Tx, scope: Scope, query: Query) -> tuple[list[dict[str, Any]], bool, int, tuple[str, ...]]:
     """One page: rows (attributes by path and derived values), whether more follow, the total (-1: not asked), unknown keys."""
-    conditions, unsupported = _conditions(scope, query)
-    if query.level is Level.PATIENT:
-        statement = _patients(conditions)
+    conditions, unsupported = _conditions(tx, scope, query)
+    if query.level is Level.STUDY:
+        statement, counted = _study_page(tx, scope, query, conditions)
     else:
-        statement = _levels(query, conditions)
-    found = tx.execute(statement.limit(query.limit + 1).offset(query.offset)).all()
+        whole = _patients(conditions) if query.level is Level.PATIENT else _levels(query, conditions)
+        statement, counted = whole.limit(query.limit + 1).offset(query.offset), whole
+    found = tx.execute(statement).all()
     total = -1
     if query.count_total:
-        total = int(tx.execute(select(func.count()).select_from(statement.order_by(None).subquery())).scalar_one())
-    rows = [_READ[query.level](row) for row in found[: query.limit]]
-    _add_sop_classes(tx, query, rows)
+        total = int(tx.execute(select(func.count()).select_from(counted.order_by(None).subquery())).scalar_one())
+    rows = rows_found.read(tx, query, found[: query.limit])
     return rows, len(found) > query.limit, total, unsupported
 
 
-def _conditions(scope: Scope, query: Query) -> tuple[list[ColumnElement[bool]], tuple[str, ...]]:
+def _conditions(tx: Tx, scope: Scope, query: Query) -> tuple[list[ColumnElement[bool]], tuple[str, ...]]:
     conditions: list[ColumnElement[bool]] = [scope.condition(study.c.site_id)]
     below: dict[str, list[ColumnElement[bool]]] = {}
     unsupported = []
@@ -75,9 +78,12 @@ def _conditions(scope: Scope, query: Query) -> tuple[list[ColumnElement[bool]], 
         one = BY_PATH.get(path)
         if not value.strip(" *"):
             continue
-        if path == MODALITIES_IN_STUDY:
+        if path == PATIENT_NAME and not query.fuzzy:
+            conditions.append(_person_name(tx, value))
+        elif path == MODALITIES_IN_STUDY:
+            conditions += _few_of_modalities(tx, value, query)
             conditions.append(_in_study(series, series.c.modality, value, "CS", query))
-        elif path == SOP_CLASSES_IN_STUDY:
+        elif path == rows_found.SOP_CLASSES_IN_STUDY:
             conditions.append(_in_study(instance, instance.c.sop_class_uid, value, "UI", query))
         elif one is None:
             unsupported.append(path)
@@ -108,7 +114,7 @@ def _match(path: str, value: str, query: Query) -> ColumnElement[bool]:
     one = BY_PATH[path]
     attributes = ATTRIBUTES[one.level]
     if path == PATIENT_NAME:
-        return _person_name(value, query.fuzzy, study.c.name_folded, study.c.other_name_folded)
+        return _all_words(value, literal(" ").concat(study.c.name_folded).concat(func.replace(study.c.other_name_folded, "=", " ")))
     if path == BIRTH_DATE:
         return study.c.birth_date.between(*text.date_range(value))
     if path == STUDY_DATE:
@@ -172,10 +178,16 @@ def _single(column: ColumnElement[Any], value: str, vr: str) -> ColumnElement[bo
 
 
 def _like(column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
-    prefix = pattern.rstrip("*")
-    if prefix and pattern.endswith("*") and not text.has_wildcard(prefix):
+    prefix = _prefix(pattern)
+    if prefix:
         return and_(column >= prefix, column < _after(prefix))
     return column.like(text.like_pattern(pattern), escape="\\")
+
+
+def _prefix(pattern: str) -> str:
+    """What every match starts with, when that is all that the pattern says; else ''."""
+    prefix = pattern.rstrip("*")
+    return prefix if pattern.endswith("*") and not text.has_wildcard(prefix) else ""
 
 
 def _after(prefix: str) -> str:
@@ -183,16 +195,36 @@ def _after(prefix: str) -> str:
     return prefix + "\U0010ffff"
 
 
-def _person_name(value: str, fuzzy: bool, column: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[bool]:
+def _person_name(tx: Tx, value: str) -> ColumnElement[bool]:
     """Any group of the key against the alphabetic column, and against ``=ideographic=phonetic=`` (PS3.5 6.2.1)."""
-    if fuzzy:
-        return _all_words(value, literal(" ").concat(column).concat(func.replace(other, "=", " ")))
     alternatives: list[ColumnElement[bool]] = []
+    column, other = study.c.name_folded, study.c.other_name_folded
     for group in _groups(value):
         pattern = text.fold_pattern(group)
-        alternatives.append(_like(column, pattern) if text.has_wildcard(pattern) else column == pattern)
-        alternatives.append(other.like(f"%={text.like_pattern(pattern)}=%", escape="\\"))
+        alternatives.append(_name_like(tx, column, pattern) if text.has_wildcard(pattern) else column == pattern)
+        within = f"%={text.like_pattern(pattern)}=%"
+        listed = rows_narrow.otherwise_named(tx, within)
+        if listed is None:
+            alternatives.append(and_(rows_narrow.OTHER_NAMED, other.like(within, escape="\\")))
+        elif listed:
+            alternatives.append(study.c.study_uid.in_(listed))
     return or_(*alternatives) if alternatives else true()
+
+
+def _name_like(tx: Tx, column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
+    prefix = _prefix(pattern)
+    many = prefix and rows_narrow.many_are_named(tx, prefix, _after(prefix))
+    return _like(rows_narrow.unindexed(tx, column) if many else column, pattern)
+
+
+def _few_of_modalities(tx: Tx, value: str, query: Query) -> list[ColumnElement[bool]]:
+    """Where few studies of the dates have these modalities: the texts of combined modalities that those have."""
+    values = [v.strip() for v in value.split("\\") if v.strip()]
+    if query.include_rejected or any(text.has_wildcard(v) for v in values):
+        return []
+    asked = query.match.get(STUDY_DATE, "")
+    found = rows_narrow.combinations(tx, values, text.date_range(asked) if asked.strip(" *") else (text.DATE_MIN, text.DATE_MAX))
+    return [] if found is None else [study.c.modalities.in_(found)]
 
 
 def _indexed_name(column: ColumnElement[Any], value: str, fuzzy: bool) -> ColumnElement[bool]:
@@ -269,87 +301,66 @@ def _patients(conditions: list[ColumnElement[bool]]) -> Select[Any]:
     return select(*columns).join(counted, counted.c.study_uid == s.study_uid).order_by(s.name_folded, s.patient_id, s.issuer)
 
 
+def _study_page(tx: Tx, scope: Scope, query: Query, conditions: list[ColumnElement[bool]]) -> tuple[Select[Any], Select[Any]]:
+    """One page of studies, and the keys of all of them. The page's keys are found first: what is skipped is not read."""
+    order = _order(query)
+    keys = select(study.c.study_uid).where(*conditions)
+    ordered = _ordered(order)
+    if query.after:
+        page = keys.where(_behind(order, _place(tx, scope, query.after, order)))
+    elif not query.offset and any(path in query.match and not text.has_wildcard(query.match[path]) for path in ONE_OF_FEW):
+        return select(study).where(*conditions).order_by(*ordered).limit(query.limit + 1), keys
+    else:
+        page = keys.offset(query.offset) if query.offset else keys
+    return select(study).where(study.c.study_uid.in_(page.order_by(*ordered).limit(query.limit + 1))).order_by(*ordered), keys
+
+
+def _order(query: Query) -> list[tuple[ColumnElement[Any], bool]]:
+    """Columns with whether they fall: what was asked for, then the newest first; the last is unique."""
+    chosen = [(SORTABLE[name.lstrip("-")], name.startswith("-")) for name in query.order]
+    taken = {column.key for column, _ in chosen}
+    return chosen + [(c, True) for c in (study.c.study_date, study.c.study_time, study.c.study_uid) if c.key not in taken]
+
+
+def _ordered(order: list[tuple[ColumnElement[Any], bool]]) -> list[ColumnElement[Any]]:
+    return [column.desc() if falls else column.asc() for column, falls in order]
+
+
+def _place(tx: Tx, scope: Scope, study_uid: str, order: list[tuple[ColumnElement[Any], bool]]) -> list[Any]:
+    """Where a study stands in an order; Invalid for one that the reader may not see."""
+    found = tx.execute(
+        select(*(column for column, _ in order)).where(study.c.study_uid == study_uid, scope.condition(study.c.site_id))
+    ).first()
+    if found is None:
+        raise Invalid("The list does not hold the exam after which it was to go on.", code="cursor", field="cursor")
+    return list(found)
+
+
+def _behind(order: list[tuple[ColumnElement[Any], bool]], place: list[Any]) -> ColumnElement[bool]:
+    """The condition on what comes after a place."""
+    if all(falls for _, falls in order):  # one comparison of rows, which an index answers
+        return tuple_(*(column for column, _ in order)) < tuple_(
+            *(bindparam(None, v, c.type) for (c, _), v in zip(order, place, strict=True))
+        )
+    condition: ColumnElement[bool] = false()
+    for (column, falls), value in reversed(list(zip(order, place, strict=True))):
+        beyond = column < value if falls else column > value
+        condition = or_(beyond, and_(column == value, condition))
+    first, falls = order[0]
+    return and_(first <= place[0] if falls else first >= place[0], condition)  # the bound is for the index
+
+
 def _levels(query: Query, conditions: list[ColumnElement[bool]]) -> Select[Any]:
-    source: FromClause = study
-    columns: list[Any] = [study]
-    order: list[ColumnElement[Any]] = [study.c.study_date.desc(), study.c.study_time.desc(), study.c.study_uid.desc()]
-    if query.level is not Level.STUDY:
-        source = source.join(series, series.c.study_uid == study.c.study_uid)
-        columns.append(_labelled(series))
-        order += [series.c.number.nulls_last(), series.c.series_uid]
+    """Series or instances with what is above them."""
+    source: FromClause = study.join(series, series.c.study_uid == study.c.study_uid)
+    columns: list[Any] = [study, *_labelled(series)]
+    order = [*_ordered(_order(query)), series.c.number.nulls_last(), series.c.series_uid]
     if query.level is Level.IMAGE:
         source = source.join(instance, and_(instance.c.study_uid == series.c.study_uid, instance.c.series_uid == series.c.series_uid))
-        columns.append(_labelled(instance))
+        columns += _labelled(instance)
         order += [instance.c.number.nulls_last(), instance.c.sop_instance_uid]
-    chosen = [SORTABLE[o.lstrip("-")].desc() if o.startswith("-") else SORTABLE[o].asc() for o in query.order]
-    flat = [c for column in columns for c in (column if isinstance(column, list) else [column])]
-    return select(*flat).select_from(source).where(*conditions).order_by(*chosen, *order)
+    return select(*columns).select_from(source).where(*conditions).order_by(*order)
 
 
 def _labelled(table: Any) -> list[Any]:
     return [column.label(f"{table.name}_{column.name}") for column in table.c]
-
-
-def _read_patient(row: Any) -> dict[str, Any]:
-    own = {path: value for path, value in row.attributes.items() if path in BY_PATH and BY_PATH[path].level == "PATIENT"}
-    attributes = {**own, PATIENT_ID: row.patient_id}
-    return {
-        "attributes": attributes | _given_issuer(row),
-        "patient_studies": row.studies,
-        "patient_series": int(row.series),
-        "patient_instances": int(row.instances),
-    }
-
-
-def _given_issuer(row: Any) -> dict[str, str]:
-    """The issuer that the site gives to a Patient ID that came without one."""
-    received = row.attributes.get(ISSUER) or row.attributes.get(ISSUER_UNIVERSAL)
-    return {} if received or row.issuer.startswith(MADE_UP_ISSUERS) else {ISSUER: row.issuer}
-
-
-def _read_study(row: Any) -> dict[str, Any]:
-    return {
-        "attributes": {**row.attributes, **_given_issuer(row), index.STUDY_INSTANCE_UID: row.study_uid}, "study_uid": row.study_uid,
-        "modalities": row.modalities, "series_count": row.series_count, "instance_count": row.instance_count,
-        "row": row,
-    }  # fmt: skip
-
-
-def _read_series(row: Any) -> dict[str, Any]:
-    found = _read_study(row)
-    found["attributes"] = {**found["attributes"], **row.archive_series_attributes, index.SERIES_INSTANCE_UID: row.archive_series_series_uid}
-    found["series_instances"] = row.archive_series_instance_count
-    return found
-
-
-def _read_instance(row: Any) -> dict[str, Any]:
-    found = _read_series(row)
-    uids = {index.SOP_INSTANCE_UID: row.archive_instance_sop_instance_uid, index.SOP_CLASS_UID: row.archive_instance_sop_class_uid}
-    found["attributes"] = {**found["attributes"], **row.archive_instance_attributes, **uids}
-    found["transfer_syntax_uid"] = row.archive_instance_transfer_syntax_uid
-    return found
-
-
-_READ: dict[Level, Callable[[Any], dict[str, Any]]] = {
-    Level.PATIENT: _read_patient,
-    Level.STUDY: _read_study,
-    Level.SERIES: _read_series,
-    Level.IMAGE: _read_instance,
-}
-
-
-def _add_sop_classes(tx: Tx, query: Query, rows: list[dict[str, Any]]) -> None:
-    if (
-        query.level is Level.PATIENT
-        or not rows
-        or (query.include is not None and SOP_CLASSES_IN_STUDY not in query.include | frozenset(query.match))
-    ):
-        return
-    uids = sorted({row["study_uid"] for row in rows})
-    found: dict[str, set[str]] = {}
-    for start in range(0, len(uids), 500):
-        statement = select(series.c.study_uid, series.c.sop_classes).where(series.c.study_uid.in_(uids[start : start + 500]))
-        for uid, classes in tx.execute(statement):
-            found.setdefault(uid, set()).update(classes.split())
-    for row in rows:
-        row["sop_classes_in_study"] = " ".join(sorted(found.get(row["study_uid"], ())))

@@ -32,6 +32,7 @@ class _Page:
     rows: list[tuple[str, bytes]]
     more: bool
     unsupported: bool
+    last_study_uid: str
 
 
 async def answer(parts: Parts, assoc: Association, context: Context, command: Command) -> None:
@@ -74,11 +75,11 @@ async def _answer_rows(
     loop = asyncio.get_running_loop()
     unsupported = identifiers.unsupported(asked)
     sent: set[str] = set()  # rows that arrive while we page push others along: each is sent once
-    offset = 0
+    offset, after = 0, ""
     while True:
         if assoc.is_cancelled(command):
             return status.CANCEL, "Cancelled by the requestor"
-        query = _query(parts, asked, offset, fuzzy)
+        query = _query(parts, asked, offset, after, fuzzy)
         page = await loop.run_in_executor(parts.threads, _page, parts, assoc, asked, query, context.transfer_syntax)
         unsupported = unsupported or page.unsupported
         pending = status.PENDING_UNSUPPORTED_KEYS if unsupported else status.PENDING
@@ -93,20 +94,23 @@ async def _answer_rows(
             await assoc.answer_with(context, command, pending, identifier)
         if not page.more:
             return status.SUCCESS, ""
-        offset += len(page.rows)
+        offset, after = offset + len(page.rows), page.last_study_uid if asked.level is Level.STUDY else ""
 
 
-def _query(parts: Parts, asked: Identifier, offset: int, fuzzy: bool) -> Query:
+def _query(parts: Parts, asked: Identifier, offset: int, after: str, fuzzy: bool) -> Query:
     above = [level for level in UNIQUE if level is not Level.PATIENT and list(Level).index(level) <= list(Level).index(asked.level)]
     include = asked.wanted | {UNIQUE[asked.level]} | {UNIQUE[level] for level in above}
-    return Query(asked.level, asked.match, frozenset(include), fuzzy=fuzzy, limit=parts.settings.find_page_rows, offset=offset)
+    return Query(
+        asked.level, asked.match, frozenset(include), fuzzy=fuzzy, limit=parts.settings.find_page_rows, offset=offset, after=after
+    )  # fmt: skip
 
 
 def _page(parts: Parts, assoc: Association, asked: Identifier, query: Query, transfer_syntax_uid: str) -> _Page:
     """One page, encoded here in the thread so that a long answer does not hold up the other associations."""
     page = parts.read(lambda tx: archive.find(tx, parts.scope_for(tx, assoc.actor), query))
     rows = [(_key(row, asked.level), identifiers.answer_bytes(row, asked, parts.ae_title, transfer_syntax_uid)) for row in page.rows]
-    return _Page(rows, page.more, bool(page.unsupported))
+    last = page.rows[-1].get(UNIQUE[Level.STUDY], {}).get("Value", [""])[0] if page.rows else ""
+    return _Page(rows, page.more, bool(page.unsupported), str(last))
 
 
 def _key(row: dict[str, object], level: Level) -> str:

@@ -24,7 +24,7 @@ from archipel.web.errors import DoorRoute
 from archipel.web.once import REPEATABLE, once
 from archipel.web.parts import Call, Reader, needs
 from archipel.web.search import ExamFilters, query_of
-from archipel.web.words import Body, Listed, LongText, SeriesPath, StudyPath, Uid, cursor_of, whole
+from archipel.web.words import Body, Listed, LongText, SeriesPath, StudyPath, Uid, cursor_after, whole
 
 router = APIRouter(route_class=DoorRoute, tags=["exams"])
 
@@ -53,7 +53,7 @@ def list_exams(filters: ExamFilters, call: Reader) -> Listed[Exam]:
     with call.database.read() as tx:
         found, total, more = archive.exams(tx, call.scope(tx, "care"), query)
         sites = _site_names(tx)
-    cursor = cursor_of(query.offset + query.limit) if more else None
+    cursor = cursor_after(found[-1].study_uid) if more else None
     return Listed(items=[Exam(**exam_fields(exam, sites)) for exam in found], total=total, next_cursor=cursor)
 
 

@@ -13,7 +13,7 @@ from archipel.archive import Level, Query
 from archipel.dicom import text
 from archipel.dicom.index import path_of
 from archipel.kit.errors import Invalid
-from archipel.web.words import Text, Word, offset_of
+from archipel.web.words import Text, Word, place_of
 
 SORTS = (
     "study_date", "patient_name", "received_at", "birth_date", "patient_id", "accession_number", "description", "site", "modality",
@@ -54,6 +54,7 @@ def query_of(filters: Filters) -> Query:
     """The archive's query; Invalid for an order or a cursor that does not exist."""
     if filters.sort.removeprefix("-") not in SORTS:
         raise Invalid(f"The list is sorted by {', '.join(SORTS)}.", code="sort", field="sort")
+    offset, after = place_of(filters.cursor)
     return archive.Query(
         Level.STUDY,
         match=_match(filters),
@@ -64,7 +65,8 @@ def query_of(filters: Filters) -> Query:
         flagged=filters.flagged,
         include_rejected=filters.include_rejected,
         limit=filters.limit,
-        offset=offset_of(filters.cursor),
+        offset=offset,
+        after=after,
         order=(filters.sort,),
         count_total=True,
     )

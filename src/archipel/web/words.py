@@ -12,6 +12,7 @@ from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from pydicom import uid as standard
 
+from archipel.dicom import uids
 from archipel.kit.errors import Invalid
 
 T = TypeVar("T")
@@ -67,14 +68,31 @@ def offset_of(cursor: str) -> int:
     """The inverse of :func:`cursor_of`; 0 for an empty cursor, Invalid for one that is not ours."""
     if not cursor:
         return 0
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode("ascii")
-        offset = int(text[1:]) if text[:1] == "o" and text[1:].isdigit() else -1
-    except ValueError:
-        offset = -1
+    text = _opened(cursor)
+    offset = int(text[1:]) if text[:1] == "o" and text[1:].isdigit() else -1
     if not 0 <= offset <= OFFSET_MAX:
         raise Invalid("This cursor is not one that the platform gave.", code="cursor", field="cursor")
     return offset
+
+
+def cursor_after(study_uid: str) -> str:
+    """The place behind an exam as an opaque word."""
+    return base64.urlsafe_b64encode(b"a" + study_uid.encode()).decode().rstrip("=")
+
+
+def place_of(cursor: str) -> tuple[int, str]:
+    """What a cursor of the exam list says: an offset (older ones), or the exam that it follows. Invalid for one that is not ours."""
+    text = _opened(cursor) if cursor else ""
+    if text[:1] == "a" and uids.is_uid(text[1:]):
+        return 0, text[1:]
+    return offset_of(cursor), ""
+
+
+def _opened(cursor: str) -> str:
+    try:
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode("ascii")
+    except ValueError:
+        return ""
 
 
 def iso_date(value: str) -> str | None:
