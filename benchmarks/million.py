@@ -28,9 +28,9 @@ from archipel.kit.scope import Scope
 from archipel.kit.spool import Spool
 
 NAMES = (
-    "MARTIN BERNARD THOMAS PETIT ROBERT RICHARD DURAND DUBOIS MOREAU LAURENT SIMON MICHEL LEFÈVRE LEROY ROUX DAVID BERTRAND MOREL "
-    "FOURNIER GIRARD"
-).split()  # noqa: SIM905
+    "MARTIN", "BERNARD", "THOMAS", "PETIT", "ROBERT", "RICHARD", "DURAND", "DUBOIS", "MOREAU", "LAURENT", "SIMON", "MICHEL", "LEFÈVRE",
+    "LEROY", "ROUX", "DAVID", "BERTRAND", "MOREL", "FOURNIER", "GIRARD",
+)  # fmt: skip
 SITES = ("north", "south", "east", "west")
 GROUP = 2000
 WIDE, LOCAL = Scope.system("benchmark"), Scope.of_sites(["north"], "benchmark")

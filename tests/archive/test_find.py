@@ -305,6 +305,7 @@ def test_no_page_goes_on_behind_an_exam_that_the_reader_may_not_see(both: Both) 
 )
 def test_both_roads_of_a_search_lead_to_the_same(both: Both, match: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Few or many, by an index of its own or by date: the bound is moved, the answer stays."""
+    monkeypatch.setattr(rows_narrow, "DATED_FEW", -1)
     few = both.keys("STUDY", match)
     monkeypatch.setattr(rows_narrow, "MODALITIES_FEW", -1)
     monkeypatch.setattr(rows_narrow, "NAMES_FEW", -1)

@@ -75,7 +75,7 @@ def find(tx: Tx, scope: Scope, query: Query) -> Page:
     its VR cannot hold.
     """
     found, more, total, unsupported = rows_find.search(tx, scope, query)
-    return Page([_to_json(row, query) for row in found], total, more, unsupported)
+    return Page(_to_json(found, query), total, more, unsupported)
 
 
 def wanted_paths(query: Query) -> frozenset[str] | None:
@@ -85,28 +85,49 @@ def wanted_paths(query: Query) -> frozenset[str] | None:
     return query.include | frozenset(query.match)
 
 
-def _to_json(row: dict[str, Any], query: Query) -> dict[str, Any]:
+def _to_json(found: list[dict[str, Any]], query: Query) -> list[dict[str, Any]]:
+    """Each row as DICOM JSON. What rows of one study or series share is made once and stands in each of them."""
     wanted = wanted_paths(query)
-    out: dict[str, Any] = {}
-    for path, value in sorted(row["attributes"].items()):
-        if (wanted is None or path in wanted or path.split(".")[0] in wanted) and path in BY_PATH:
-            several = "." in path or BY_PATH[path].vr not in SINGLE_TEXT_VRS
-            _put(out, path, BY_PATH[path].vr, value.split("\\") if several else [value])
-    for path, vr, level, name in _DERIVED:
-        if name in row and _ORDER.index(level) <= _ORDER.index(query.level) and (wanted is None or path in wanted):
-            value = row[name]
-            _put(out, path, vr, value.split(" ") if isinstance(value, str) and value else [] if value in ("", None) else [str(value)])
+    level = _ORDER.index(query.level)
+    # What is wanted and empty is shown without a value.
+    blank: dict[str, Any] = {
+        path: {"vr": BY_PATH[path].vr}
+        for path in wanted or ()
+        if path in BY_PATH and "." not in path and _ORDER.index(Level(BY_PATH[path].level)) <= level
+    }
+    derived = [
+        (path, vr, name) for path, vr, of, name in _DERIVED if _ORDER.index(of) <= level and (wanted is None or path in wanted)
+    ]  # fmt: skip
     if query.level is not Level.PATIENT and (wanted is None or INSTANCE_AVAILABILITY in wanted):
-        _put(out, INSTANCE_AVAILABILITY, "CS", ["ONLINE"])
-    for path in sorted(wanted or ()):
-        if (
-            path in BY_PATH
-            and "." not in path
-            and path not in out
-            and _ORDER.index(Level(BY_PATH[path].level)) <= _ORDER.index(query.level)
-        ):
-            out[path] = {"vr": BY_PATH[path].vr}
-    return dict(sorted(out.items()))
+        blank[INSTANCE_AVAILABILITY] = {"vr": "CS", "Value": ["ONLINE"]}
+    shared: dict[int, dict[str, Any]] = {}
+    rows = []
+    for row in found:
+        out = dict(blank)
+        *above, own = row["parts"]
+        for part in above:
+            made = shared.get(id(part))
+            if made is None:
+                made = shared[id(part)] = _attributes(part, wanted)
+            out.update(made)
+        out.update(_attributes(own, wanted))
+        for path, vr, name in derived:
+            if name in row:
+                value = row[name]
+                _put(out, path, vr, value.split(" ") if isinstance(value, str) and value else [] if value in ("", None) else [str(value)])
+        rows.append(dict(sorted(out.items())))
+    return rows
+
+
+def _attributes(part: dict[str, str], wanted: frozenset[str] | None) -> dict[str, Any]:
+    """The indexed attributes of one level that are wanted."""
+    out: dict[str, Any] = {}
+    for path, value in sorted(part.items()):
+        known = BY_PATH.get(path)
+        if known is not None and (wanted is None or path in wanted or path.split(".")[0] in wanted):
+            several = "." in path or known.vr not in SINGLE_TEXT_VRS
+            _put(out, path, known.vr, value.split("\\") if several else [value])
+    return out
 
 
 def _put(out: dict[str, Any], path: str, vr: str, values: list[str]) -> None:

@@ -351,16 +351,12 @@ def _behind(order: list[tuple[ColumnElement[Any], bool]], place: list[Any]) -> C
 
 
 def _levels(query: Query, conditions: list[ColumnElement[bool]]) -> Select[Any]:
-    """Series or instances with what is above them."""
+    """Series with their study, or instances."""
     source: FromClause = study.join(series, series.c.study_uid == study.c.study_uid)
-    columns: list[Any] = [study, *_labelled(series)]
+    columns: tuple[Any, ...] = (study, *rows_found.SERIES_COLUMNS)
     order = [*_ordered(_order(query)), series.c.number.nulls_last(), series.c.series_uid]
     if query.level is Level.IMAGE:
         source = source.join(instance, and_(instance.c.study_uid == series.c.study_uid, instance.c.series_uid == series.c.series_uid))
-        columns += _labelled(instance)
+        columns = rows_found.INSTANCE_COLUMNS
         order += [instance.c.number.nulls_last(), instance.c.sop_instance_uid]
     return select(*columns).select_from(source).where(*conditions).order_by(*order)
-
-
-def _labelled(table: Any) -> list[Any]:
-    return [column.label(f"{table.name}_{column.name}") for column in table.c]

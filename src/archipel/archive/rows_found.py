@@ -9,17 +9,34 @@ from sqlalchemy import select
 
 from archipel.archive.arrival import ISSUER, ISSUER_UNIVERSAL, MADE_UP_ISSUERS, PATIENT_ID
 from archipel.archive.model import Level, Query
-from archipel.archive.rows import series
+from archipel.archive.rows import chunks, instance, series, study
 from archipel.dicom import index
 from archipel.dicom.index import BY_PATH, path_of
 from archipel.kit.database import Tx
+from archipel.kit.prepared import Prepared, among
 
 SOP_CLASSES_IN_STUDY = path_of("SOPClassesInStudy")
+SERIES_COLUMNS = tuple(column.label(f"{series.name}_{column.name}") for column in series.c)
+# What an instance's own row gives; the rest is of its series.
+INSTANCE_COLUMNS = (
+    instance.c.study_uid, instance.c.series_uid, instance.c.sop_instance_uid, instance.c.sop_class_uid, instance.c.transfer_syntax_uid,
+    instance.c.attributes,
+)  # fmt: skip
+_ABOVE = Prepared(
+    lambda dialect: (
+        select(study, *SERIES_COLUMNS)
+        .join_from(study, series, series.c.study_uid == study.c.study_uid)
+        .where(among(dialect, study.c.study_uid, "uids"))
+    )
+)
 
 
 def read(tx: Tx, query: Query, found: list[Any]) -> list[dict[str, Any]]:
-    """The rows of one page as ``find`` and ``exams`` take them."""
-    rows = [_READ[query.level](row) for row in found]
+    """The rows of one page as ``find`` and ``exams`` take them.
+
+    ``parts`` holds the attributes of each level, from the study down; rows of one study or series share theirs.
+    """
+    rows = _read_instances(tx, found) if query.level is Level.IMAGE else [_READ[query.level](row) for row in found]
     _add_sop_classes(tx, query, rows)
     return rows
 
@@ -28,7 +45,7 @@ def _read_patient(row: Any) -> dict[str, Any]:
     own = {path: value for path, value in row.attributes.items() if path in BY_PATH and BY_PATH[path].level == "PATIENT"}
     attributes = {**own, PATIENT_ID: row.patient_id}
     return {
-        "attributes": attributes | _given_issuer(row),
+        "parts": (attributes | _given_issuer(row),),
         "patient_studies": row.studies,
         "patient_series": int(row.series),
         "patient_instances": int(row.instances),
@@ -43,7 +60,7 @@ def _given_issuer(row: Any) -> dict[str, str]:
 
 def _read_study(row: Any) -> dict[str, Any]:
     return {
-        "attributes": {**row.attributes, **_given_issuer(row), index.STUDY_INSTANCE_UID: row.study_uid}, "study_uid": row.study_uid,
+        "parts": ({**row.attributes, **_given_issuer(row), index.STUDY_INSTANCE_UID: row.study_uid},), "study_uid": row.study_uid,
         "modalities": row.modalities, "series_count": row.series_count, "instance_count": row.instance_count,
         "row": row,
     }  # fmt: skip
@@ -51,24 +68,30 @@ def _read_study(row: Any) -> dict[str, Any]:
 
 def _read_series(row: Any) -> dict[str, Any]:
     found = _read_study(row)
-    found["attributes"] = {**found["attributes"], **row.archive_series_attributes, index.SERIES_INSTANCE_UID: row.archive_series_series_uid}
+    found["parts"] += ({**row.archive_series_attributes, index.SERIES_INSTANCE_UID: row.archive_series_series_uid},)
     found["series_instances"] = row.archive_series_instance_count
     return found
 
 
-def _read_instance(row: Any) -> dict[str, Any]:
-    found = _read_series(row)
-    uids = {index.SOP_INSTANCE_UID: row.archive_instance_sop_instance_uid, index.SOP_CLASS_UID: row.archive_instance_sop_class_uid}
-    found["attributes"] = {**found["attributes"], **row.archive_instance_attributes, **uids}
-    found["transfer_syntax_uid"] = row.archive_instance_transfer_syntax_uid
-    return found
+def _read_instances(tx: Tx, found: list[Any]) -> list[dict[str, Any]]:
+    """Instances; what is above them is read once for each series, not with every row."""
+    above: dict[tuple[str, str], dict[str, Any]] = {}
+    uids = sorted({row.study_uid for row in found})
+    for some in chunks(uids):
+        for row in _ABOVE.all(tx, uids=some):
+            above[row.study_uid, row.archive_series_series_uid] = _read_series(row)
+    rows = []
+    for row in found:
+        over = above[row.study_uid, row.series_uid]
+        own = {**row.attributes, index.SOP_INSTANCE_UID: row.sop_instance_uid, index.SOP_CLASS_UID: row.sop_class_uid}
+        rows.append({**over, "parts": (*over["parts"], own), "transfer_syntax_uid": row.transfer_syntax_uid})
+    return rows
 
 
 _READ: dict[Level, Callable[[Any], dict[str, Any]]] = {
     Level.PATIENT: _read_patient,
     Level.STUDY: _read_study,
     Level.SERIES: _read_series,
-    Level.IMAGE: _read_instance,
 }
 
 

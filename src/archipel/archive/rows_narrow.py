@@ -17,6 +17,8 @@ from archipel.kit.prepared import Prepared
 
 # Beyond this many studies of a name, or of some modalities in a time, a page is found sooner by date.
 NAMES_FEW, MODALITIES_FEW = 20_000, 5_000
+# As many studies are walked by date before anybody would notice.
+DATED_FEW = 1_000
 OTHER_NAMES_MAX = 200
 COMBINATIONS_MAX = 1000
 # A text of combined modalities this long may lack some that had no room (``rows.joined``).
@@ -37,6 +39,11 @@ _NAMED = Prepared(
         .where(study.c.name_folded >= bindparam("first"), study.c.name_folded < bindparam("after"))
         .limit(NAMES_FEW + 1)
         .subquery()
+    )
+)
+_DATED = Prepared(
+    lambda _: select(func.count().label("count")).select_from(
+        select(study.c.study_uid).where(study.c.study_date.between(bindparam("first"), bindparam("last"))).limit(DATED_FEW + 1).subquery()
     )
 )
 _OTHER_NAMED = Prepared(
@@ -71,7 +78,9 @@ def otherwise_named(tx: Tx, pattern: str) -> list[str] | None:
 
 
 def combinations(tx: Tx, modalities: list[str], dates: tuple[str, str]) -> list[str] | None:
-    """The combinations of modalities that hold one of these, where few studies of the dates have them; None where many do."""
+    """The combinations of modalities that hold one of these, where few of many studies of the dates have them; else None."""
+    if _DATED.all(tx, first=dates[0], last=dates[1])[0].count <= DATED_FEW:
+        return None
     every = [str(row.m) for row in tx.execute(_COMBINATIONS)]
     if len(every) > COMBINATIONS_MAX:
         return None

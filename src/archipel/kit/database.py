@@ -23,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from archipel.kit import rows
 from archipel.kit.clock import Clock, SystemClock, to_text
 from archipel.kit.errors import ArchipelError, LimitReached, Unavailable
-from archipel.kit.failures import describe, scrub
+from archipel.kit.failures import describe, refused, scrub
 
 if TYPE_CHECKING:
     from archipel.kit.feed import Change
@@ -103,6 +103,12 @@ class Database:
     def dialect(self) -> str:
         """``sqlite`` or ``postgresql``."""
         return self.engine.dialect.name
+
+    @property
+    def is_quick_to_read(self) -> bool:
+        """Whether a short read may be made where nothing may wait: SQLite's never waits for a writer, and a connection is free."""
+        pool: Any = self.engine.pool
+        return self.dialect == "sqlite" and pool.checkedout() < pool.size()
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -246,16 +252,25 @@ def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
     def _begin(connection: Connection) -> None:
         # A read that turns into a write fails at once in WAL mode, so writers say so from the start.
         options = connection.get_execution_options()
-        _set(connection, "query_only", "ON" if options.get("archipel_read", False) else "OFF")
-        _set(connection, "synchronous", "NORMAL" if options.get("archipel_relaxed", False) else "FULL")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("archipel_write", False) else "BEGIN")
+        driver: Any = connection.connection.driver_connection
+        modes = {
+            "query_only": "ON" if options.get("archipel_read", False) else "OFF",
+            "synchronous": "NORMAL" if options.get("archipel_relaxed", False) else "FULL",
+        }
+        begin = "BEGIN IMMEDIATE" if options.get("archipel_write", False) else "BEGIN"
+        try:
+            _set(driver, connection.info, modes)
+            driver.execute(begin)
+        except sqlite3.Error as error:
+            raise refused(begin, error, sqlite3.Error, connection.dialect) from error
 
     return engine
 
 
-def _set(connection: Connection, name: str, value: str) -> None:
-    """Set a mode of an SQLite connection unless it is set: most transactions are like the one before."""
-    if connection.info.get(name) != value:
-        connection.info.pop(name, None)
-        connection.exec_driver_sql(f"PRAGMA {name}={value}")
-        connection.info[name] = value
+def _set(driver: sqlite3.Connection, info: dict[Any, Any], modes: dict[str, str]) -> None:
+    """Set the modes of an SQLite connection that are not set: most transactions are like the one before."""
+    for name, value in modes.items():
+        if info.get(name) != value:
+            info.pop(name, None)
+            driver.execute(f"PRAGMA {name}={value}")
+            info[name] = value
