@@ -308,7 +308,6 @@ def test_both_roads_of_a_search_lead_to_the_same(both: Both, match: dict[str, st
     monkeypatch.setattr(rows_narrow, "DATED_FEW", -1)
     few = both.keys("STUDY", match)
     monkeypatch.setattr(rows_narrow, "MODALITIES_FEW", -1)
-    monkeypatch.setattr(rows_narrow, "NAMES_FEW", -1)
     assert both.keys("STUDY", match) == few
     assert few or not match
 

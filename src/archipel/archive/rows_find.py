@@ -70,7 +70,7 @@ def search(tx: Tx, scope: Scope, query: Query) -> tuple[list[dict[str, Any]], bo
 
 
 def _conditions(tx: Tx, scope: Scope, query: Query) -> tuple[list[ColumnElement[bool]], tuple[str, ...]]:
-    conditions: list[ColumnElement[bool]] = [scope.condition(study.c.site_id)]
+    conditions: list[ColumnElement[bool]] = []
     below: dict[str, list[ColumnElement[bool]]] = {}
     unsupported = []
     for path, raw in query.match.items():
@@ -94,8 +94,12 @@ def _conditions(tx: Tx, scope: Scope, query: Query) -> tuple[list[ColumnElement[
     if below:
         conditions.append(_below(below, query))
     conditions += [_word(_bindable(word)) for word in query.words]
+    # A site holds a good part of the archive: its index serves where nothing else narrows more, and gives the newest first.
+    by_date = not query.order or query.order[0].lstrip("-") == "study_date"
+    site = study.c.site_id if by_date and not conditions and not below else rows_narrow.unindexed(tx, study.c.site_id)
+    conditions.append(scope.condition(site))
     if query.site_id:
-        conditions.append(study.c.site_id == query.site_id)
+        conditions.append(site == query.site_id)
     if query.flagged:
         conditions.append(study.c.flags != "")
     if not query.include_rejected:
@@ -178,16 +182,10 @@ def _single(column: ColumnElement[Any], value: str, vr: str) -> ColumnElement[bo
 
 
 def _like(column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
-    prefix = _prefix(pattern)
-    if prefix:
+    prefix = pattern.rstrip("*")
+    if prefix and pattern.endswith("*") and not text.has_wildcard(prefix):
         return and_(column >= prefix, column < _after(prefix))
     return column.like(text.like_pattern(pattern), escape="\\")
-
-
-def _prefix(pattern: str) -> str:
-    """What every match starts with, when that is all that the pattern says; else ''."""
-    prefix = pattern.rstrip("*")
-    return prefix if pattern.endswith("*") and not text.has_wildcard(prefix) else ""
 
 
 def _after(prefix: str) -> str:
@@ -201,7 +199,7 @@ def _person_name(tx: Tx, value: str) -> ColumnElement[bool]:
     column, other = study.c.name_folded, study.c.other_name_folded
     for group in _groups(value):
         pattern = text.fold_pattern(group)
-        alternatives.append(_name_like(tx, column, pattern) if text.has_wildcard(pattern) else column == pattern)
+        alternatives.append(_like(column, pattern) if text.has_wildcard(pattern) else column == pattern)
         within = f"%={text.like_pattern(pattern)}=%"
         listed = rows_narrow.otherwise_named(tx, within)
         if listed is None:
@@ -209,12 +207,6 @@ def _person_name(tx: Tx, value: str) -> ColumnElement[bool]:
         elif listed:
             alternatives.append(study.c.study_uid.in_(listed))
     return or_(*alternatives) if alternatives else true()
-
-
-def _name_like(tx: Tx, column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
-    prefix = _prefix(pattern)
-    many = prefix and rows_narrow.many_are_named(tx, prefix, _after(prefix))
-    return _like(rows_narrow.unindexed(tx, column) if many else column, pattern)
 
 
 def _few_of_modalities(tx: Tx, value: str, query: Query) -> list[ColumnElement[bool]]:

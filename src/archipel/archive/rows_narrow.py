@@ -15,8 +15,8 @@ from archipel.archive.rows import study
 from archipel.kit.database import Tx
 from archipel.kit.prepared import Prepared
 
-# Beyond this many studies of a name, or of some modalities in a time, a page is found sooner by date.
-NAMES_FEW, MODALITIES_FEW = 20_000, 5_000
+# Beyond this many studies of some modalities in a time, a page is found sooner by date.
+MODALITIES_FEW = 5_000
 # As many studies are walked by date before anybody would notice.
 DATED_FEW = 1_000
 OTHER_NAMES_MAX = 200
@@ -33,14 +33,6 @@ Index("ix_archive_study_list_by_name", study.c.name_folded, *_LIST)
 Index("ix_archive_study_list_by_modalities", study.c.modalities, *_LIST)
 Index("ix_archive_study_other_name", study.c.other_name_folded, sqlite_where=OTHER_NAMED, postgresql_where=OTHER_NAMED)
 
-_NAMED = Prepared(
-    lambda _: select(func.count().label("count")).select_from(
-        select(study.c.study_uid)
-        .where(study.c.name_folded >= bindparam("first"), study.c.name_folded < bindparam("after"))
-        .limit(NAMES_FEW + 1)
-        .subquery()
-    )
-)
 _DATED = Prepared(
     lambda _: select(func.count().label("count")).select_from(
         select(study.c.study_uid).where(study.c.study_date.between(bindparam("first"), bindparam("last"))).limit(DATED_FEW + 1).subquery()
@@ -64,11 +56,6 @@ _COMBINATIONS = text(
 def unindexed(tx: Tx, column: ColumnElement[Any]) -> ColumnElement[Any]:
     """The column so that SQLite does not take its index; PostgreSQL knows from its statistics."""
     return UnaryExpression(column, operator=custom_op("+"), type_=column.type) if tx.dialect == "sqlite" else column
-
-
-def many_are_named(tx: Tx, first: str, after: str) -> bool:
-    """Whether a range of names holds more studies than are quickly sorted."""
-    return tx.dialect == "sqlite" and _NAMED.all(tx, first=first, after=after)[0].count > NAMES_FEW
 
 
 def otherwise_named(tx: Tx, pattern: str) -> list[str] | None:
