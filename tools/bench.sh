@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Ratios against Orthanc and DCMTK's storescp in the same run; called by tools/with_platform.sh.
-# With ../shared/bench/side_by_side.py beside the checkout that program measures (BENCH_ARGS go to it); else every program of benchmarks/,
+# With ../shared/bench/side_by_side.py beside the checkout that program measures first (BENCH_ARGS go to it); then every program of benchmarks/,
 # which finds PLATFORM_URL, PLATFORM_DICOM_PORT and PLATFORM_TOKEN in its environment and is known as the device BENCH.
 set -euo pipefail
 archipel=.venv/bin/archipel
@@ -13,9 +13,7 @@ if [ -f "$side_by_side" ]; then
   # shellcheck disable=SC2086
   .venv/bin/python "$side_by_side" --aet ARCHIPEL --dicom-port "$PLATFORM_DICOM_PORT" --web "$PLATFORM_URL/dicom-web" \
     --token "$PLATFORM_TOKEN" ${BENCH_ARGS:-}
-else
-  for program in benchmarks/*.py; do
-    [ -f "$program" ] || { echo "nothing to measure: no $side_by_side and no benchmarks/"; break; }
-    .venv/bin/python "$program"
-  done
 fi
+for program in benchmarks/*.py; do
+  .venv/bin/python "$program"
+done
