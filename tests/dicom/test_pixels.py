@@ -67,7 +67,8 @@ def test_windows_agree_with_pydicom(workers: PixelWorkers, name: str) -> None:
         expected = (theirs - bottom) / (top - bottom) * 255
         expected = 255 - expected if ds.PhotometricInterpretation == "MONOCHROME1" else expected
         ours = np.asarray(picture(workers, name, window=voi.Window(center, width, function)), dtype=float)
-        assert np.abs(ours - expected).max() <= 1.01, (center, width, function)
+        beside = ~ds.overlay_array(0x6000).astype(bool) if (0x6000, 0x3000) in ds else np.ones(ours.shape, bool)  # graphics are burnt in
+        assert np.abs(ours - expected)[beside].max() <= 1.01, (center, width, function)
 
 
 @pytest.mark.parametrize("name", ["examples_palette.dcm", "OBXXXX1A_rle.dcm"])

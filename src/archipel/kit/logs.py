@@ -24,7 +24,7 @@ def configure_logs(*, as_json: bool = False, level: str = "INFO") -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # a line and its end in one write: libraries write beside us
         cache_logger_on_first_use=False,
     )
     others = logging.StreamHandler(sys.stderr)  # what libraries say, in the same form; called again it replaces the one before
