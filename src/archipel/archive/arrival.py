@@ -15,6 +15,7 @@ from archipel.dicom import complete, header, index, part10, text
 from archipel.dicom.index import BY_PATH, INDEXED, path_of
 
 TEXT_LENGTH_MAX = 300
+ATTRIBUTE_LENGTH_MAX = 2000
 HASHED_ASIDE_BYTES = 64 << 10  # below it the hand-over costs more than the hash
 
 PATIENT_NAME = path_of("PatientName")
@@ -92,6 +93,10 @@ class Arrival:
         values = self.values.get(path, ())
         return clean(values[0]) if values else ""
 
+    def whole(self, path: str) -> str:
+        """All values of an attribute as one clean text, as the index keeps it, '' when it is absent."""
+        return clean("\\".join(self.values.get(path, ())), ATTRIBUTE_LENGTH_MAX)
+
     def number(self, path: str) -> int | None:
         """An IS value as a number that the index can hold, None when it is absent or not one."""
         try:
@@ -130,7 +135,7 @@ class Arrival:
         found = {}
         for one in INDEXED:
             if one.level == level and one.path in self.values:
-                found[one.path] = clean("\\".join(self.values[one.path]), 2000)
+                found[one.path] = self.whole(one.path)
         return found
 
     def outcome(self, fate: Any, **more: Any) -> Outcome:

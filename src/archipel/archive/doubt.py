@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archipel.archive.arrival import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, SEX, Arrival, clean
+from archipel.archive.arrival import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, SEX, TEXT_LENGTH_MAX, Arrival
 from archipel.archive.model import Flag
 from archipel.dicom import text
 
@@ -12,9 +12,12 @@ TRAITS = (PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE, SEX)
 
 
 def patient_key(arrival: Arrival, issuers: dict[str, str]) -> tuple[str, str]:
-    """(Patient ID, issuer). Without an issuer the sending site is the issuer; without an id the study stands alone."""
-    patient_id = arrival.first(PATIENT_ID)
-    if not patient_id:
+    """(Patient ID, issuer). Without an issuer the sending site is the issuer; without an id the study stands alone.
+
+    All of the value counts, with what it must not hold, or 77\\1 and 77\\2 would be one patient; an id that the key cannot hold is none.
+    """
+    patient_id = arrival.whole(PATIENT_ID)
+    if not patient_id or len(patient_id) > TEXT_LENGTH_MAX:
         return "", f"study:{arrival.study_uid}"
     return patient_id, arrival.issuer or issuers[arrival.source.site_id]
 
@@ -41,8 +44,8 @@ def _traits(attributes: dict[str, str]) -> dict[str, str]:
 
 def _contradicts(arrival: Arrival, archived: dict[str, str]) -> bool:
     """Whether name, birth date or sex contradict; an absent value contradicts nothing, nor does case, accent or punctuation."""
-    name, known = arrival.first(PATIENT_NAME), archived[PATIENT_NAME]
+    name, known = arrival.whole(PATIENT_NAME), archived[PATIENT_NAME]
     if name and known and name != known and (folded := text.fold(name)) and folded != text.fold(known):
         return True
-    pairs = ((arrival.first(path), archived[path]) for path in (BIRTH_DATE, SEX))
-    return any(new and old and clean(new) != clean(old) for new, old in pairs)
+    pairs = ((arrival.whole(path), archived[path]) for path in (BIRTH_DATE, SEX))
+    return any(new and old and new != old for new, old in pairs)

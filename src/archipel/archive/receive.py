@@ -7,7 +7,7 @@ flagged, and both are shown to people (PEERS: refusing at the door loses exams).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archipel import audit
@@ -23,7 +23,7 @@ from archipel.archive.arrival import (
 from archipel.archive.changes import InstanceStored
 from archipel.archive.doubt import doubts, patient_key
 from archipel.archive.model import ConflictKind, Fate, Flag, Outcome, Place
-from archipel.archive.repair import Held, mend
+from archipel.archive.repair import Held, held, mend
 from archipel.dicom import text
 from archipel.dicom.index import path_of
 from archipel.kit.clock import to_text
@@ -91,41 +91,32 @@ def _receive_alone(tx: Tx, one: Placed, issuers: dict[str, str]) -> Outcome:
     return one.arrival.outcome(Fate.REFUSED, error=reason)
 
 
-def mend_lost(tx: Tx, group: Sequence[Placed]) -> None:
-    """Turn the index to what was written again because it was lost."""
-    for one in group:
-        if one.lost is not None and one.place is not None:
-            arrival = one.arrival
-            mend(
-                tx,
-                arrival.source.actor,
-                one.lost,
-                one.place,
-                digest=arrival.digest,
-                transfer_syntax_uid=arrival.incoming.transfer_syntax_uid,
-            )
+def mend_lost(tx: Tx, group: Sequence[Placed]) -> list[Placed]:
+    """Turn the index to what was written again because it was lost; what is not held any more by now is new again."""
+    return [
+        one if one.lost is None or one.place is None or _mended(tx, one, one.lost, one.place) else replace(one, lost=None) for one in group
+    ]
 
 
-class SomeHeld(Exception):
-    """Something of the group is held already."""
+def _mended(tx: Tx, one: Placed, lost: Held, place: Place) -> bool:
+    """Whether the content is held in whole now. A person may have resolved its conflict since it was looked at: it is looked at again."""
+    source, syntax = one.arrival.source, one.arrival.incoming.transfer_syntax_uid
+    now: Held | None = lost
+    for _ in range(3):
+        if now is None or now.place != lost.place:
+            break
+        if mend(tx, source.actor, now, place, digest=one.arrival.digest, transfer_syntax_uid=syntax):
+            return True
+        now = held(tx, [(lost.sop_instance_uid, lost.digest)]).get((lost.sop_instance_uid, lost.digest))
+    return now is not None
 
 
-def require_new(tx: Tx, arrivals: Sequence[Arrival]) -> None:
-    """Raise SomeHeld when one of the arrivals is stored already, or comes twice."""
-    uids = {one.sop_instance_uid for one in arrivals}
-    if len(uids) < len(arrivals) or rows_receive.stored(tx, uids):
-        raise SomeHeld
-
-
-def receive_together(tx: Tx, group: Sequence[Placed], issuers: dict[str, str], *, all_new: bool = False) -> list[Outcome]:
-    """As ``receive``, without a savepoint: raises IntegrityError or DataError, after which the transaction is to be rolled back.
-
-    ``all_new`` says that ``require_new`` has just looked.
-    """
+def receive_together(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) -> list[Outcome]:
+    """As ``receive``, without a savepoint: raises IntegrityError or DataError, after which the transaction is to be rolled back."""
     arrivals = [one.arrival for one in group]
     rows_study = rows_receive.studies(tx, (a.study_uid for a in arrivals))
     known = _Known(
-        instances={} if all_new else rows_receive.stored(tx, (a.sop_instance_uid for a in arrivals)),
+        instances=rows_receive.stored(tx, (a.sop_instance_uid for a in arrivals)),
         studies=rows_study,
         series=rows_receive.series_of(tx, ((a.study_uid, a.series_uid) for a in arrivals)),
         patients=rows_receive.patients(tx, (patient_key(a, issuers) for a in arrivals)),

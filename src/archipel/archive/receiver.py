@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -22,8 +22,8 @@ import structlog
 from archipel.archive.arrival import Arrival, understand, understand_plain
 from archipel.archive.errors import busy, disk_nearly_full
 from archipel.archive.model import Fate, Incoming, Outcome, Place
-from archipel.archive.receive import Placed, SomeHeld, audit_received, mend_lost, receive, receive_together, require_new
-from archipel.archive.repair import damaged, held_by
+from archipel.archive.receive import Placed, audit_received, mend_lost, receive, receive_together
+from archipel.archive.repair import Held, damaged, held_by
 from archipel.kit.blobs import CHUNK_BYTES, Blobs, disk_error
 from archipel.kit.database import Database, DataError, IntegrityError, Tx
 from archipel.kit.errors import ArchipelError, Unavailable
@@ -42,21 +42,28 @@ BEGUN_COUNT_MAX = 20_000
 
 @dataclass(frozen=True)
 class _Waiting:
-    """One instance that waits to be written; ``arrival`` is None until it is understood, ``place`` until its bytes are durable."""
+    """One instance that waits to be written; ``ready`` once it is understood."""
 
     incoming: Incoming
     future: Future[Outcome]
-    arrival: Arrival | None = None
-    place: Place | None = None
+    ready: _Ready | None = None
 
 
 @dataclass(frozen=True)
 class _Ready:
-    """One instance of a group, understood."""
+    """One instance of a group, understood. ``place`` is set when its bytes are durable already, ``lost`` when they replace damaged ones.
+
+    One that went by a file and has no place is held, and was found whole.
+    """
 
     arrival: Arrival
-    place: Place | None
     future: Future[Outcome]
+    place: Place | None = None
+    lost: Held | None = None
+
+    @property
+    def is_in_memory(self) -> bool:
+        return self.arrival.incoming.spooled.memory is not None
 
 
 class Receiver:
@@ -91,7 +98,7 @@ class Receiver:
         self._writer.start()
 
     def drain(self) -> None:
-        """Finish everything that was submitted, then stop: a slot that is back is an instance that was answered."""
+        """Finish everything that was submitted, then stop: a slot that is back is an instance that was answered. Once."""
         for _ in range(self._settings.queue_count_max):
             self._slots.acquire()
         self._queue.put(None)
@@ -114,24 +121,27 @@ class Receiver:
         if incoming.spooled.memory is not None:
             self._queue.put(_Waiting(incoming, future))
         else:
-            self._parsers.submit(self._prepare, incoming, future)
+            self._prepare_aside(incoming, future)
         return future
 
     def receive(self, incoming: Incoming) -> Outcome:
         """Take one instance and wait for its outcome."""
         return self.submit(incoming).result()
 
+    def _prepare_aside(self, incoming: Incoming, future: Future[Outcome]) -> None:
+        self._or_refused(lambda: self._parsers.submit(self._prepare, incoming, future), incoming, future)
+
     def _prepare(self, incoming: Incoming, future: Future[Outcome]) -> None:
         """What would hold up the writer: headers that need care, and bytes that are many."""
 
-        def prepared() -> _Waiting:
+        def prepared() -> _Ready:
             arrival = understand(incoming)
-            large = incoming.spooled.memory is None and self._needs_writing(arrival)
-            return _Waiting(incoming, future, arrival, self._store_large(arrival) if large else None)
+            ready = _Ready(arrival, future)
+            return ready if ready.is_in_memory else self._with_large_place(ready)
 
         ready = self._or_refused(prepared, incoming, future)
         if ready is not None:
-            self._queue.put(ready)
+            self._queue.put(_Waiting(incoming, future, ready))
 
     def _or_refused(self, act: Callable[[], T], incoming: Incoming, future: Future[Outcome]) -> T | None:
         """What the act gives, or None when it fails, whose reason is then the answer."""
@@ -147,13 +157,18 @@ class Receiver:
             self._answer(future, incoming, self._refused(incoming, failure))
         return None
 
-    def _needs_writing(self, arrival: Arrival) -> bool:
+    def _with_large_place(self, ready: _Ready) -> _Ready:
+        """A large instance with its bytes durable, unless they are held and whole."""
         with self._database.read() as tx:
-            known = held_by(tx, [arrival])[0]
-        return known is None or bool(damaged(self._blobs, [known]))
+            known = held_by(tx, [ready.arrival])[0]
+        lost = known if known is not None and damaged(self._blobs, [known]) else None
+        if known is not None and lost is None:
+            return ready
+        return replace(ready, place=self._store_large(ready.arrival), lost=lost)
 
     def _store_large(self, arrival: Arrival) -> Place:
         """A large instance becomes a blob of its own before it joins a group, so that it holds nobody up."""
+        self._require_room()
         key = f"{self._folder()}/{new_id()}"
         spooled, offset = arrival.incoming.spooled, arrival.incoming.dataset_offset
 
@@ -207,61 +222,47 @@ class Receiver:
 
     def _understood(self, one: _Waiting) -> _Ready | None:
         """The instance ready to be written; None when it was refused, or is prepared elsewhere because that takes long."""
-        if one.arrival is not None:
-            return _Ready(one.arrival, one.place, one.future)
+        if one.ready is not None:
+            return one.ready
         arrival = self._or_refused(lambda: understand_plain(one.incoming, self._hashers), one.incoming, one.future)
         if arrival is not None:
-            return _Ready(arrival, None, one.future)
+            return _Ready(arrival, one.future)
         if not one.future.done():
-            self._parsers.submit(self._prepare, one.incoming, one.future)
+            self._prepare_aside(one.incoming, one.future)
         return None
 
     def _store(self, group: list[_Ready]) -> list[Outcome]:
-        if shutil.disk_usage(self._disk).free < self._settings.free_bytes_min:
-            raise disk_nearly_full()
+        """Bytes, then rows. What is held already is not written again, unless it is damaged. No transaction is open while bytes travel."""
+        self._require_room()
+        with self._database.read() as tx:
+            known = held_by(tx, [one.arrival for one in group])
+            issuers = {} if all(one.arrival.issuer for one in group) else self._issuers(tx)
+        lost = damaged(self._blobs, [held for one, held in zip(group, known, strict=True) if held is not None and one.is_in_memory])
+        group = [one if held is None or _key(held) not in lost else replace(one, lost=held) for one, held in zip(group, known, strict=True)]
+        new = [one for one, held in zip(group, known, strict=True) if one.is_in_memory and (held is None or one.lost is not None)]
+        places, durable = self._write_together(new)
+        placed = [Placed(one.arrival, one.place or places.get(id(one)), one.lost) for one in group]
+
+        def act(tx: Tx, receive: Callable[..., list[Outcome]]) -> tuple[list[Outcome], set[tuple[str, str]]]:
+            mended = mend_lost(tx, placed)
+            outcomes = receive(tx, mended, issuers)
+            begun = audit_received(tx, mended, outcomes, self._begun)
+            durable.result()  # the rows are committed behind their bytes, never before
+            return outcomes, begun
+
         try:
-            outcomes, begun = self._database.transact(partial(self._store_new, group))
-        except (SomeHeld, IntegrityError, DataError):  # the last two: a bad one among them, or another process was quicker
-            outcomes, begun = self._store_any(group)
+            outcomes, begun = self._database.transact(partial(act, receive=receive_together))
+        except (IntegrityError, DataError):  # a bad one among them, or one that another process stored at this instant
+            outcomes, begun = self._database.transact(partial(act, receive=receive))
         if len(self._begun) > BEGUN_COUNT_MAX:
             self._begun.clear()
         self._begun |= begun
         return outcomes
 
-    def _store_new(self, group: list[_Ready], tx: Tx) -> tuple[list[Outcome], set[tuple[str, str]]]:
-        """The common case: nothing of the group is held yet. Raises SomeHeld otherwise, before anything is written."""
-        require_new(tx, [one.arrival for one in group])
-        places, durable = self._write_together([one for one in group if one.place is None])
-        placed = [Placed(one.arrival, one.place or places[id(one)]) for one in group]
-        outcomes = receive_together(tx, placed, self._issuers_for(tx, group), all_new=True)
-        begun = audit_received(tx, placed, outcomes, self._begun)
-        durable.result()  # the rows are committed behind their bytes, never before
-        return outcomes, begun
-
-    def _store_any(self, group: list[_Ready]) -> tuple[list[Outcome], set[tuple[str, str]]]:
-        """Whatever the group holds: what is held already is not written again, unless it is damaged; a bad one fails alone."""
-        with self._database.read() as tx:
-            known = held_by(tx, [one.arrival for one in group])
-            issuers = self._issuers_for(tx, group)
-        lost = damaged(self._blobs, (one for one in known if one is not None))
-        whole = [one is not None and (one.sop_instance_uid, one.digest) not in lost for one in known]
-        places, durable = self._write_together([one for one, skip in zip(group, whole, strict=True) if not skip and one.place is None])
-        placed = [
-            Placed(one.arrival, None if skip else one.place or places[id(one)], None if skip else known_one)
-            for one, skip, known_one in zip(group, whole, known, strict=True)
-        ]
-
-        def act(tx: Tx) -> tuple[list[Outcome], set[tuple[str, str]]]:
-            mend_lost(tx, placed)
-            outcomes = receive(tx, placed, issuers)
-            begun = audit_received(tx, placed, outcomes, self._begun)
-            durable.result()
-            return outcomes, begun
-
-        return self._database.transact(act)
-
-    def _issuers_for(self, tx: Tx, group: list[_Ready]) -> dict[str, str]:
-        return {} if all(one.arrival.issuer for one in group) else self._issuers(tx)
+    def _require_room(self) -> None:
+        free = min(shutil.disk_usage(self._disk).free, self._blobs.free_bytes())
+        if free < self._settings.free_bytes_min:
+            raise disk_nearly_full()
 
     def _write_together(self, group: list[_Ready]) -> tuple[dict[int, Place], Future[None]]:
         """One write for the group; returns where each of them is, and when that is durable. The sync runs while rows are written."""
@@ -285,12 +286,18 @@ class Receiver:
         return f"received/{self._database.clock.now():%Y%m%d}"
 
     def _answer(self, future: Future[Outcome], incoming: Incoming, outcome: Outcome) -> None:
-        size = incoming.spooled.size_bytes
-        incoming.spooled.close()
-        self._metrics.received.labels(incoming.source.door, outcome.fate.value).inc()
-        if outcome.fate is Fate.STORED:
-            self._metrics.received_bytes.labels(incoming.source.door).inc(size)
-        future.set_result(outcome)
+        try:
+            size = incoming.spooled.size_bytes
+            incoming.spooled.close()
+            self._metrics.received.labels(incoming.source.door, outcome.fate.value).inc()
+            if outcome.fate is Fate.STORED:
+                self._metrics.received_bytes.labels(incoming.source.door).inc(size)
+        finally:
+            future.set_result(outcome)
 
     def _refused(self, incoming: Incoming, error: ArchipelError) -> Outcome:
         return Outcome(Fate.REFUSED, sop_class_uid=incoming.sop_class_uid, sop_instance_uid=incoming.sop_instance_uid, error=error)
+
+
+def _key(held: Held) -> tuple[str, str]:
+    return held.sop_instance_uid, held.digest

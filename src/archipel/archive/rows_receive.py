@@ -24,7 +24,9 @@ _SERIES = Prepared(
         among(dialect, series.c.study_uid, "study_uids"), among(dialect, series.c.series_uid, "series_uids")
     )
 )
-_PATIENTS = Prepared(lambda dialect: select(patient).where(among(dialect, patient.c.patient_id, "ids")))
+_PATIENTS = Prepared(
+    lambda dialect: select(patient).where(among(dialect, patient.c.patient_id, "ids"), among(dialect, patient.c.issuer, "issuers"))
+)
 _INSERT = Prepared(lambda dialect: insert(instance).values({c.name: bindparam(c.name, type_=c.type) for c in instance.c}))
 _ADD_TO_SERIES = Prepared(
     lambda dialect: (
@@ -75,7 +77,7 @@ def series_of(tx: Tx, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], 
 def patients(tx: Tx, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Any]:
     """Patients by (Patient ID, issuer)."""
     wanted = set(keys)
-    found = _PATIENTS.all(tx, ids=sorted({k[0] for k in wanted}))
+    found = _PATIENTS.all(tx, ids=sorted({k[0] for k in wanted}), issuers=sorted({k[1] for k in wanted}))
     return {key: row for row in found if (key := (row.patient_id, row.issuer)) in wanted}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from archipel.archive import rows, rows_review
 from archipel.archive.model import Place
-from archipel.kit.blobs import Blobs
+from archipel.kit.blobs import BLOB_MISSING, BLOB_UNREADABLE, Blobs
 from archipel.kit.database import Database, Tx
 from archipel.kit.errors import ArchipelError
 
@@ -76,7 +76,7 @@ def place_of(kept: dict[str, Any]) -> Place:
 
 
 def damage(blobs: Blobs, place: Place, digest: str) -> str:
-    """What is wrong with stored bytes, '' when they are what was received; reads them."""
+    """What is wrong with stored bytes, '' when they are what was received; reads them. Unavailable when the store does not answer."""
     running = hashlib.sha256()
     length = place.length_bytes - place.dataset_offset
     try:
@@ -84,6 +84,8 @@ def damage(blobs: Blobs, place: Place, digest: str) -> str:
             running.update(chunk)
             length -= len(chunk)
     except ArchipelError as error:
+        if error.code not in (BLOB_MISSING, BLOB_UNREADABLE):  # a store that is away has lost nothing
+            raise
         return error.public
     if length:
         return f"{length} bytes are missing"

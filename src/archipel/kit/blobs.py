@@ -7,82 +7,29 @@ bytes would survive a power cut, and never replaces what is there.
 from __future__ import annotations
 
 import os
-import re
+import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
+from archipel.kit.blob_contract import BLOB_MISSING as BLOB_MISSING  # with what follows part of what this module offers
+from archipel.kit.blob_contract import BLOB_UNREADABLE as BLOB_UNREADABLE
+from archipel.kit.blob_contract import CHUNK_BYTES as CHUNK_BYTES
+from archipel.kit.blob_contract import PUT_BYTES as PUT_BYTES
+from archipel.kit.blob_contract import STRETCH_BYTES, check_key, check_prefix, missing, unreadable
+from archipel.kit.blob_contract import Appended as Appended
+from archipel.kit.blob_contract import Blobs as Blobs
 from archipel.kit.disk import disk_error as disk_error  # part of what this module offers
 from archipel.kit.errors import Conflict, Invalid, NotFound, Unavailable
 from archipel.kit.ids import new_id
 from archipel.kit.segment import SEGMENT_BYTES_MAX, Segment
-
-CHUNK_BYTES = 256 * 1024
-STRETCH_BYTES = 8 << 20
-PUT_BYTES = 8 << 20
-_KEY = re.compile(r"[A-Za-z0-9_-]+(?:[./][A-Za-z0-9_-]+)*")
-
-
-class Appended(NamedTuple):
-    """Where appended bytes are, and what makes them durable."""
-
-    key: str
-    offset: int
-    sync: Callable[[], None]
-
-
-class Blobs(Protocol):
-    """The contract of both back ends; one set of contract tests runs on each."""
-
-    def put(self, key: str, chunks: Iterable[bytes]) -> int:
-        """Write a new object and return its size in bytes; Conflict when the key exists, LimitReached when the disk is full."""
-
-    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> Appended:
-        """Write buffers behind each other into an object of this folder; they are durable when ``sync`` of the result has returned.
-
-        The object may hold what was appended before, and grow later; no byte of it is ever written again.
-        """
-
-    def put_file(self, key: str, path: Path) -> int:
-        """Make a local file an object; the file is consumed when that succeeds, and left where it is when not."""
-
-    def read(self, key: str, offset: int, length: int) -> bytes:
-        """``length`` bytes from ``offset``; fewer only at the end of the object. NotFound when there is no such object."""
-
-    def stream(self, key: str, offset: int, length: int, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
-        """The same range in chunks, without holding it in memory."""
-
-    def size(self, key: str) -> int: ...
-
-    def delete(self, key: str) -> None:
-        """Remove an object; nothing happens when it is not there."""
-
-    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """All (key, size) below a prefix of whole segments, of everything when it is empty."""
-
-    def probe(self) -> None:
-        """Write, read and delete a small object; Unavailable when that fails."""
-
-    def close(self) -> None:
-        """Let go of what is open; using the store again opens it again."""
-
-
-def check_key(key: str) -> str:
-    """The key itself, or Invalid when it could name something outside the store."""
-    if not _KEY.fullmatch(key) or len(key) > 300:
-        raise Invalid("An object key is not well formed.", code="blob-key", detail=repr(key))
-    return key
-
-
-def check_prefix(prefix: str) -> str:
-    """The prefix without a slash at its end, or Invalid as above; empty for the whole store."""
-    return check_key(prefix.rstrip("/")) if prefix else ""
 
 
 def _probe(blobs: Blobs) -> None:
@@ -152,24 +99,27 @@ class FileBlobs:
             with self._path(key).open("rb") as file:
                 return os.pread(file.fileno(), length, offset)
         except FileNotFoundError as error:
-            raise _missing(key) from error
+            raise missing(key) from error
+        except OSError as error:
+            raise unreadable(key, error) from error
 
     def stream(self, key: str, offset: int, length: int, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
         try:
-            file = self._path(key).open("rb", buffering=0)
+            with self._path(key).open("rb", buffering=0) as file:
+                file.seek(offset)
+                while length > 0 and (chunk := file.read(min(chunk_bytes, length))):
+                    length -= len(chunk)
+                    yield chunk
         except FileNotFoundError as error:
-            raise _missing(key) from error
-        with file:
-            file.seek(offset)
-            while length > 0 and (chunk := file.read(min(chunk_bytes, length))):
-                length -= len(chunk)
-                yield chunk
+            raise missing(key) from error
+        except OSError as error:
+            raise unreadable(key, error) from error
 
     def size(self, key: str) -> int:
         try:
             return self._path(key).stat().st_size
         except FileNotFoundError as error:
-            raise _missing(key) from error
+            raise missing(key) from error
 
     def delete(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)
@@ -182,6 +132,9 @@ class FileBlobs:
 
     def probe(self) -> None:
         _probe(self)
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self._root).free
 
     def close(self) -> None:
         with self._segment_lock:
@@ -316,6 +269,9 @@ class S3Blobs:
     def probe(self) -> None:
         _probe(self)
 
+    def free_bytes(self) -> int:
+        return sys.maxsize
+
     def close(self) -> None:
         pass
 
@@ -332,7 +288,7 @@ class S3Blobs:
         except AlreadyExistsError as error:
             raise Conflict("An object with this key exists.", code="blob-exists", detail=key) from error
         except FileNotFoundError as error:
-            raise _missing(key) from error
+            raise missing(key) from error
         except BaseError as error:
             raise _unavailable(error) from error
 
@@ -389,10 +345,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _missing(key: str) -> NotFound:
-    return NotFound("The stored bytes are not where the index says.", code="blob-missing", detail=key)
 
 
 def _unavailable(error: Exception) -> Unavailable:

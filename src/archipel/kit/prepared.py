@@ -35,8 +35,7 @@ class Prepared:
 
     def all(self, tx: Tx, **values: Any) -> list[Any]:
         """The rows, as named tuples of the statement's columns."""
-        form = self._form(tx)
-        return form.rows(form.run(tx, [values]))
+        return self._form(tx).run(tx, [values])
 
     def many(self, tx: Tx, values: Sequence[Mapping[str, Any]]) -> None:
         """Run it once for each set of values."""
@@ -71,8 +70,8 @@ class _Form:
         processors = [(n, column.type.dialect_impl(dialect).result_processor(dialect, None)) for n, column in enumerate(columns)]
         self.results: list[tuple[int, Processor]] = [(n, processor) for n, processor in processors if processor is not None]
 
-    def run(self, tx: Tx, values: Sequence[Mapping[str, Any]]) -> Any:
-        """The driver's cursor after the execution."""
+    def run(self, tx: Tx, values: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """Execute it for each set of values; the rows of a query."""
         cursor = tx.connection.connection.cursor()
         base: Any = self.dialect.loaded_dbapi.Error
         try:
@@ -81,23 +80,19 @@ class _Form:
                 cursor.execute(self.sql, sets[0])
             else:
                 cursor.executemany(self.sql, sets)
+            return [self._row(one) for one in cursor.fetchall()] if self.row is not None else []
         except (base, UnicodeError, OverflowError) as error:
             raise refused(self.sql, error, base, self.dialect) from error
-        return cursor
+        finally:
+            cursor.close()
 
-    def rows(self, cursor: Any) -> list[Any]:
-        """What was found."""
-        found = cursor.fetchall()
-        cursor.close()
+    def _row(self, found: Any) -> Any:
         if not self.results:
-            return [self.row._make(one) for one in found]
-        made = []
-        for one in found:
-            cells = list(one)
-            for n, processor in self.results:
-                cells[n] = processor(cells[n])
-            made.append(self.row._make(cells))
-        return made
+            return self.row._make(found)
+        cells = list(found)
+        for n, processor in self.results:
+            cells[n] = processor(cells[n])
+        return self.row._make(cells)
 
     def _bound(self, values: Mapping[str, Any]) -> Any:
         given = {**self.constants, **values}

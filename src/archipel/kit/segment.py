@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ class Segment:
     def __init__(self, path: Path, key: str) -> None:
         self.key = key
         self.size_bytes = 0
+        self._closing = threading.Lock()
         self._file = -1
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
 
@@ -28,9 +30,10 @@ class Segment:
 
     def close(self) -> None:
         """Close the file. Whoever is still to sync it fails: left to the last user's end, unless the segment is unusable."""
-        file, self._file = self._file, -1
-        if file >= 0:
-            os.close(file)
+        with self._closing:
+            file, self._file = self._file, -1
+            if file >= 0:
+                os.close(file)
 
     def append(self, buffers: Sequence[bytes | memoryview]) -> int:
         """Write buffers behind each other; returns the offset of the first. Any OSError makes the segment unusable."""
@@ -46,7 +49,8 @@ class Segment:
 
     def sync(self) -> None:
         """Make everything that was appended durable. Any OSError makes the segment unusable."""
-        os.fdatasync(self._file)
+        with self._closing:  # the number of a closed file may be another file's by now
+            os.fdatasync(self._file)
 
     def is_gone(self) -> bool:
         """Whether somebody removed the file: what is written now would be lost with it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import threading
@@ -70,12 +71,10 @@ class Spooled:
         if self._memory is not None:
             self._spool.give(len(self._memory))
             self._memory = None
-        try:
+        with contextlib.suppress(OSError):
             if self._file is not None:
                 self._file.close()  # writes what is buffered, which a full disk refuses
-        except OSError:
-            pass
-        finally:
+        with contextlib.suppress(OSError):  # a disk that fails must not keep an answer from its sender; the folder goes at the next start
             if self.path is not None:
                 self.path.unlink(missing_ok=True)
 
