@@ -39,6 +39,8 @@ from archipel.kit.ticker import Ticker
 from archipel.signin import SignInMiddleware
 
 SETTLE_EVERY_S = 1.0
+SEAL_LEFT_EVERY_S = 600.0
+SWEEP_EVERY_S = 600.0
 # What a process can do: doors that listen, and the work that goes on behind them (feed, jobs, quiet timer).
 DOORS = ("dimse", "dicomweb", "web")
 EVERYTHING = (*DOORS, "work")
@@ -125,6 +127,10 @@ class Platform:
         if "work" in self.does:
             settle = Ticker("settle", lambda: self.database.transact(archive.settle_due), every_s=SETTLE_EVERY_S)
             self.background += [FeedRunner(self.database, self.followers), JobRunner(self.database, jobs), settle]
+            if self.settings.archive.seal:
+                self.background.append(Ticker("seal-left", archive.Leftovers(self.database).ask, every_s=SEAL_LEFT_EVERY_S))
+            sweeper = archive.Sweeper(self.database, self.blobs, after_hours=self.settings.archive.sweep_after_hours)
+            self.background.append(Ticker("sweep", sweeper.sweep, every_s=SWEEP_EVERY_S))
         for runner in self.background:
             runner.start()
 
@@ -269,6 +275,7 @@ def jobs(platform: Platform) -> dict[str, Act]:
     return {
         "dimse.commitment_result": dimse.commitment_job(platform.database, dicom, counted=outgoing),
         "distribution.rejection_note": distribution.note_job(platform.database, platform.blobs, caller),
+        archive.SEAL_JOB: lambda study_uid: _seal(platform, study_uid),
         DEMO_RESET: lambda: _reset_demo(platform),
     }
 
@@ -283,6 +290,10 @@ def ask_for_demo_reset(tx: Tx) -> None:
 def _reset_demo(platform: Platform) -> None:
     demo = importlib.import_module("archipel.demo")  # its generators take 100 MB of memory that no other process needs
     demo.reset(platform.database, platform.receiver, platform.spool, platform.clock.now().date())
+
+
+def _seal(platform: Platform, study_uid: str) -> None:
+    archive.seal_study(platform.database, platform.blobs, study_uid)
 
 
 def _issuers(tx: Tx) -> dict[str, str]:

@@ -3,7 +3,8 @@
 | change                | followers                                              |
 |-----------------------|--------------------------------------------------------|
 | InstanceStored        | archive.quiet_timer, archive.rejection_notes           |
-| StudySettled          | none yet                                               |
+| StudySettled          | archive.sealing                                        |
+| SeriesSealed          | none yet                                               |
 | InstanceRejected      | distribution.rejection_notes                           |
 | RejectionRevoked      | none yet                                               |
 | ConflictResolved      | none yet                                               |
@@ -23,6 +24,6 @@ from archipel.kit.settings import Settings
 def followers(blobs: Blobs, settings: Settings) -> tuple[Follower, ...]:
     """All followers, in the order in which they advance."""
     return (
-        *archive.followers(blobs, quiet_s=settings.archive.quiet_s),
+        *archive.followers(blobs, quiet_s=settings.archive.quiet_s, seals=settings.archive.seal),
         *distribution.followers(deadline_h=settings.dicom.note_deadline_hours),
     )

@@ -11,9 +11,11 @@ from typing import Any
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from sqlalchemy import select
 
 from archipel import archive, directory, migrations
-from archipel.archive import Incoming, Outcome, Source
+from archipel.archive import Incoming, Outcome, Source, rows
+from archipel.archive.seal import seal_series
 from archipel.directory import Site
 from archipel.kit import feed
 from archipel.kit.actor import Actor
@@ -33,8 +35,8 @@ SYSTEM = Actor.system("tests")
 class Room:
     """A migrated, empty archive with sites a and b (b assigns its own Patient IDs as ``HOSP-B``)."""
 
-    def __init__(self, backend: Backend, folder: Path, *, clock: Clock | None = None, **settings: Any) -> None:
-        self.backend, self.folder = backend, folder
+    def __init__(self, backend: Backend, folder: Path, *, clock: Clock | None = None, seals: bool = False, **settings: Any) -> None:
+        self.backend, self.folder, self.seals = backend, folder, seals
         self.clock = clock or SetClock(datetime(2026, 1, 15, 10, 0, tzinfo=UTC))
         self.database = Database(backend.database_url, clock=self.clock)
         migrations.upgrade(self.database)
@@ -81,11 +83,25 @@ class Room:
         if self.settings.group_count_max == 1:
             return [self._send_apart(ds, site_id, **source) for ds in objects]
         futures = [self.receiver.submit(self.incoming(ds, site_id, **source)) for ds in objects]
-        return [future.result(60) for future in futures]
+        outcomes = [future.result(60) for future in futures]
+        if self.seals:
+            self.seal()
+        return outcomes
+
+    def seal(self, study_uid: str = "") -> int:
+        """Seal every series with open rows, settled or not; returns how many were."""
+        with self.database.read() as tx:
+            i = rows.instance.c
+            statement = select(i.study_uid, i.series_uid).distinct()
+            some = list(tx.execute(statement.where(i.study_uid == study_uid) if study_uid else statement))
+        return sum(seal_series(self.database, self.blobs, *one) for one in some)
 
     def _send_apart(self, ds: Dataset | bytes, site_id: str, **source: Any) -> Outcome:
         self.blobs.close()
-        return self.receiver.submit(self.incoming(ds, site_id, **source)).result(60)
+        outcome = self.receiver.submit(self.incoming(ds, site_id, **source)).result(60)
+        if self.seals:
+            self.seal()
+        return outcome
 
     def fates(self, *objects: Dataset | bytes, site_id: str = "a") -> list[str]:
         """Only what became of each."""

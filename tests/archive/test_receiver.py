@@ -40,6 +40,7 @@ def test_what_is_answered_is_there_for_a_second_connection(room: Room) -> None:
     room.receiver = room.new_receiver()
 
 
+@pytest.mark.bytes_lie_open
 def test_instances_that_wait_together_share_one_blob(make_room: Callable[..., Room]) -> None:
     room = make_room(group_wait_ms=300, group_count_max=8)
     room.send(*make.ct_study(instances=16))
@@ -50,6 +51,7 @@ def test_instances_that_wait_together_share_one_blob(make_room: Callable[..., Ro
     assert sizes == {key: room.blobs.size(key) for key in sizes}
 
 
+@pytest.mark.bytes_lie_open
 def test_a_large_instance_goes_by_a_file_and_becomes_a_blob_of_its_own(make_room: Callable[..., Room]) -> None:
     room = make_room(memory_bytes_each=64 << 10, memory_bytes_max=8 << 20)
     large, small = make.ct_study(instances=1, size=700), make.ct_study(instances=2)
@@ -128,6 +130,7 @@ def test_a_full_store_refuses_the_group_and_takes_the_next(tmp_path: Path, make_
         subprocess.run(["umount", str(mount)], check=True)
 
 
+@pytest.mark.bytes_lie_open
 @pytest.mark.faults
 def test_a_database_that_goes_away_refuses_and_comes_back(make_room: Callable[..., Room]) -> None:
     from sqlalchemy import text

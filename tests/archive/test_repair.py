@@ -24,6 +24,7 @@ def lose(room: Room, key: str, how: str) -> None:
     room.blobs.put(key, [bytes(data) if how == "flipped" else bytes(data[:-1])])
 
 
+@pytest.mark.bytes_lie_open
 @pytest.mark.parametrize("how", ["missing", "flipped", "cut"])
 def test_lost_bytes_are_mended(make_room: Callable[..., Room], how: str) -> None:
     room = make_room(group_count_max=1)
@@ -49,6 +50,7 @@ def test_what_is_whole_is_left_alone(room: Room) -> None:
     assert room.refs(sop_instance_uid=ds.SOPInstanceUID) == before
 
 
+@pytest.mark.bytes_lie_open
 def test_what_is_kept_aside_is_mended_too(make_room: Callable[..., Room]) -> None:
     room = make_room(group_count_max=1)
     first, second, _ = duplicate(room)
@@ -61,6 +63,7 @@ def test_what_is_kept_aside_is_mended_too(make_room: Callable[..., Room]) -> Non
     assert room.dataset(first.SOPInstanceUID) == dataset_of(first)
 
 
+@pytest.mark.bytes_lie_open
 def test_of_two_that_mend_at_once_one_does(make_room: Callable[..., Room]) -> None:
     room = make_room(group_count_max=1)
     (ds,) = make.ct_study(instances=1)
@@ -80,6 +83,7 @@ def test_of_two_that_mend_at_once_one_does(make_room: Callable[..., Room]) -> No
     assert [key for key, _ in archive.orphans(room.database, room.blobs)] == [placed[1].place.blob_key]
 
 
+@pytest.mark.bytes_lie_open
 def test_what_is_large_is_mended_too(make_room: Callable[..., Room]) -> None:
     room = make_room(memory_bytes_each=64 << 10, memory_bytes_max=8 << 20, group_count_max=1)
     (ds,) = make.ct_study(instances=1, size=400)

@@ -16,6 +16,7 @@ from tests.archive.room import Room
 from tests.archive.test_review import duplicate, resolve
 
 
+@pytest.mark.bytes_lie_open
 def test_flipped_bits_cut_and_missing_blobs_are_found(make_room: Callable[..., Room], tmp_path: Path) -> None:
     room = make_room(group_count_max=1)
     study = make.ct_study(instances=5)
@@ -38,6 +39,7 @@ def test_flipped_bits_cut_and_missing_blobs_are_found(make_room: Callable[..., R
     assert whole.sop_instance_uid not in found_damage
 
 
+@pytest.mark.bytes_lie_open
 def test_damage_to_what_is_kept_aside_is_found(make_room: Callable[..., Room]) -> None:
     room = make_room(group_count_max=1)
     duplicate(room)

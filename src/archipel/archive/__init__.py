@@ -1,10 +1,11 @@
 """Archive: the patient-study-series-instance record and its bytes.
 
 Standards: PS3.3 C.7, PS3.4 B and C, PS3.10; IHE IOCM
-Owns:      archive_patient, archive_study, archive_series, archive_instance, archive_quiet, archive_conflict, archive_rejection
-Offers:    Receiver, find, locate, part10, dataset, exams, conflicts, resolve, reject, verify
-Emits:     InstanceStored, StudySettled, InstanceRejected, RejectionRevoked, ConflictFound, ConflictResolved
-Follows:   InstanceStored (own: quiet timer, rejection notes)
+Owns:      archive_patient, archive_study, archive_series, archive_instance, archive_sealed, archive_sealed_uid, archive_let_go,
+           archive_quiet, archive_conflict, archive_rejection
+Offers:    Receiver, find, locate, part10, dataset, exams, conflicts, resolve, reject, seal_study, verify
+Emits:     InstanceStored, StudySettled, SeriesSealed, InstanceRejected, RejectionRevoked, ConflictFound, ConflictResolved
+Follows:   InstanceStored, StudySettled (own: quiet timer, rejection notes, sealing)
 """
 
 from archipel.archive.conflicts import Conflict, Difference, conflict_with_id, conflicts, count_conflicts, resolve, same_pixels
@@ -17,15 +18,18 @@ from archipel.archive.receiver import Receiver
 from archipel.archive.reject import REASONS, Rejection, reject, rejections, revoke_rejections, standing_rejection
 from archipel.archive.rejection_note import KEY_OBJECT_SELECTION, make_note, note_bytes, note_ref, own_note
 from archipel.archive.retrieve import dataset, dataset_range, header_bytes, locate, part10
+from archipel.archive.seal import JOB as SEAL_JOB
+from archipel.archive.seal import Leftovers, seal_study
 from archipel.archive.settle import settle_due
+from archipel.archive.sweep import Sweeper
 from archipel.archive.unzip import IntakeLimits
 from archipel.archive.verify import Checked, Damage, orphans, verify
 
 __all__ = [
-    "DEFAULTS", "DERIVED_PATHS", "KEY_OBJECT_SELECTION", "REASONS", "Checked", "Conflict", "ConflictKind", "Damage", "Difference",
-    "Exam", "Fate", "Flag", "Incoming", "InstanceRef", "IntakeLimits", "Level", "Outcome", "Page", "Place", "Query", "Receiver",
-    "Refusal", "Rejection", "Series", "Source", "conflict_with_id", "conflicts", "count_conflicts", "dataset", "dataset_range",
-    "exam", "exams", "find", "followers", "header_bytes", "kind_of", "locate", "make_note", "note_bytes", "note_ref", "orphans",
-    "own_note", "part10", "reject", "rejections", "resolve", "revoke_rejections", "same_pixels", "series_of", "settle_due",
-    "standing_rejection", "study_count_of_site", "totals", "verify", "walk_file",
+    "DEFAULTS", "DERIVED_PATHS", "KEY_OBJECT_SELECTION", "REASONS", "SEAL_JOB", "Checked", "Conflict", "ConflictKind", "Damage",
+    "Difference", "Exam", "Fate", "Flag", "Incoming", "InstanceRef", "IntakeLimits", "Leftovers", "Level", "Outcome", "Page", "Place",
+    "Query", "Receiver", "Refusal", "Rejection", "Series", "Source", "Sweeper", "conflict_with_id", "conflicts", "count_conflicts",
+    "dataset", "dataset_range", "exam", "exams", "find", "followers", "header_bytes", "kind_of", "locate", "make_note", "note_bytes",
+    "note_ref", "orphans", "own_note", "part10", "reject", "rejections", "resolve", "revoke_rejections", "same_pixels", "seal_study",
+    "series_of", "settle_due", "standing_rejection", "study_count_of_site", "totals", "verify", "walk_file",
 ]  # fmt: skip

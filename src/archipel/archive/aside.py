@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archipel import audit
-from archipel.archive import rows_review
+from archipel.archive import rows_instances, rows_review
 from archipel.archive.arrival import BIRTH_DATE, ISSUER, ISSUER_UNIVERSAL, PATIENT_ID, PATIENT_NAME, SEX, Arrival, plain
 from archipel.archive.changes import ConflictFound
 from archipel.archive.model import ConflictKind, Place
@@ -26,7 +26,7 @@ def keep(tx: Tx, arrival: Arrival, place: Place, *, site_id: str, archived_study
         "attributes": arrival.indexed("IMAGE"), "number": arrival.instance_number,
         "frame_count": arrival.frame_count, "site_id": arrival.source.site_id, "source_ae": arrival.source.ae_title[:16],
     }  # fmt: skip
-    archived = plain(rows_review.archived_attributes(tx, arrival.sop_instance_uid))
+    archived = plain(rows_instances.archived_attributes(tx, arrival.sop_instance_uid))
     _add(tx, arrival, ConflictKind.DUPLICATE_INSTANCE, archived, site_id=site_id, study_uid=archived_study_uid, kept=kept)
 
 

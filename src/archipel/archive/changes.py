@@ -27,6 +27,16 @@ class StudySettled(Change):
 
 
 @dataclass(frozen=True)
+class SeriesSealed(Change):
+    """The instances of a series are in one object now."""
+
+    study_uid: str
+    series_uid: str
+    site_id: str
+    instance_count: int
+
+
+@dataclass(frozen=True)
 class InstanceRejected(Change):
     """Instances of a study were hidden by a rejection (IHE IOCM)."""
 

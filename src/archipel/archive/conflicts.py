@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from archipel import audit
-from archipel.archive import rows, rows_review
+from archipel.archive import rows, rows_instances, rows_review
 from archipel.archive.adopt import adopt
 from archipel.archive.changes import ConflictFound, ConflictResolved
 from archipel.archive.model import ConflictKind, Flag, Place
 from archipel.archive.recount import recount
+from archipel.archive.seal import reopen
 from archipel.archive.verify import place_of
 from archipel.dicom.index import SERIES_INSTANCE_UID, keyword_of
 from archipel.kit.actor import Actor
@@ -119,7 +120,7 @@ def same_pixels(tx: Tx, blobs: Blobs, scope: Scope, conflict_id: str) -> bool | 
     row = _row(tx, scope, conflict_id)
     if row.kind != ConflictKind.DUPLICATE_INSTANCE or row.kept["pixel_data_offset"] is None:
         return None
-    archived = rows.refs(tx, scope, sop_instance_uids=[row.sop_instance_uid], include_rejected=True)
+    archived = rows_instances.refs(tx, scope, sop_instance_uids=[row.sop_instance_uid], include_rejected=True)
     if not archived or archived[0].pixel_data_offset is None or archived[0].transfer_syntax_uid != row.kept["transfer_syntax_uid"]:
         return None
     kept = row.kept
@@ -159,7 +160,8 @@ def _actions(row: Any, kind: ConflictKind) -> tuple[str, ...]:
 def _exchange(tx: Tx, actor: Actor, found: Conflict, row: Any) -> None:
     """Swap the archived and the kept content: both stay, and the same again takes it back. What the exam says of itself follows."""
     rows.studies_by_uid(tx, [found.study_uid], lock=True)
-    archived = rows.known_instances(tx, [found.sop_instance_uid])[found.sop_instance_uid]
+    reopen(tx, found.study_uid)
+    archived = rows_instances.known(tx, [found.sop_instance_uid])[found.sop_instance_uid]
     columns = tuple(row.kept)
     rows_review.swap_instance(tx, found.sop_instance_uid, dict(row.kept))
     rows_review.change_conflict(

@@ -12,14 +12,15 @@ TRAITS = (PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE, SEX)
 
 
 def patient_key(arrival: Arrival, issuers: dict[str, str]) -> tuple[str, str]:
-    """(Patient ID, issuer). Without an issuer the sending site is the issuer; without an id the study stands alone.
+    """(Patient ID, issuer). Without an issuer the sending site is the issuer, known or not; without an id the study stands alone.
 
     All of the value counts, with what it must not hold, or 77\\1 and 77\\2 would be one patient; an id that the key cannot hold is none.
     """
     patient_id = arrival.whole(PATIENT_ID)
     if not patient_id or len(patient_id) > TEXT_LENGTH_MAX:
         return "", f"study:{arrival.study_uid}"
-    return patient_id, arrival.issuer or issuers[arrival.source.site_id]
+    site_id = arrival.source.site_id
+    return patient_id, arrival.issuer or issuers.get(site_id) or f"site:{site_id}"
 
 
 def doubts(arrival: Arrival, study_row: Any, key: tuple[str, str], patient_row: Any | None) -> list[tuple[Flag, dict[str, str]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from archipel.archive import rows, rows_find
+from archipel.archive import rows_instances, rows_walk
 from archipel.archive.arrival import plain
 from archipel.archive.model import Level, Query
 from archipel.archive.reject import visible_study
@@ -57,7 +57,7 @@ class Series:
 
 def exams(tx: Tx, scope: Scope, query: Query) -> tuple[list[Exam], int, bool]:
     """One page of exams, the total when it was asked for (else -1), and whether more follow."""
-    found, more, total, _ = rows_find.search(tx, scope, query)
+    found, more, total, _ = rows_walk.search(tx, scope, query)
     return [exam_of(row["row"]) for row in found], total, more
 
 
@@ -69,18 +69,18 @@ def exam(tx: Tx, scope: Scope, study_uid: str) -> Exam:
 def series_of(tx: Tx, scope: Scope, study_uid: str) -> list[Series]:
     """The series of an exam, by number; rejected ones too, marked."""
     query = Query(Level.SERIES, {"0020000D": study_uid}, frozenset(), include_rejected=True, limit=5000)
-    found, *_ = rows_find.search(tx, scope, query)
+    found, *_ = rows_walk.search(tx, scope, query)
     return [_series(row["row"]) for row in found]
 
 
 def totals(tx: Tx) -> dict[str, int]:
     """Number of patients, studies, series and instances."""
-    return rows.totals(tx)
+    return rows_instances.totals(tx)
 
 
 def study_count_of_site(tx: Tx, site_id: str) -> int:
     """Number of exams that belong to a site."""
-    _, _, total, _ = rows_find.search(
+    _, _, total, _ = rows_walk.search(
         tx, Scope.of_sites([site_id], "count"), Query(Level.STUDY, include_rejected=True, limit=1, count_total=True)
     )
     return total

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from archipel.archive import rows_find
+from archipel.archive import rows_walk
 from archipel.archive.model import Level, Page, Query
 from archipel.dicom.charset import SINGLE_TEXT_VRS
 from archipel.dicom.index import BY_PATH, path_of
@@ -74,7 +74,7 @@ def find(tx: Tx, scope: Scope, query: Query) -> Page:
     ``Page.unsupported`` names match keys that are not indexed; they did not narrow the search. Raises Invalid for a value that
     its VR cannot hold.
     """
-    found, more, total, unsupported = rows_find.search(tx, scope, query)
+    found, more, total, unsupported = rows_walk.search(tx, scope, query)
     return Page(_to_json(found, query), total, more, unsupported)
 
 

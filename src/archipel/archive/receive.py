@@ -50,6 +50,14 @@ class Placed:
     lost: Held | None = None
 
 
+class Overtaken(Exception):
+    """Another process stored an instance of this group and sealed its series, both since we looked."""
+
+
+# What ends a group as one; each instance is then tried alone.
+NOT_TOGETHER = (IntegrityError, DataError, Overtaken)
+
+
 @dataclass
 class _Known:
     """What the database holds about this group, kept up to date while the group is decided."""
@@ -72,7 +80,7 @@ def receive(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) -> list[Ou
     try:
         with tx.savepoint():
             return receive_together(tx, group, issuers)
-    except (IntegrityError, DataError):
+    except NOT_TOGETHER:
         # Anything else (deadlock, a full disk) is no fault of an instance: the whole transaction fails or is run again.
         return [_receive_alone(tx, one, issuers) for one in group]
 
@@ -82,7 +90,7 @@ def _receive_alone(tx: Tx, one: Placed, issuers: dict[str, str]) -> Outcome:
         try:
             with tx.savepoint():
                 return receive_together(tx, [one], issuers)[0]
-        except IntegrityError as error:
+        except (IntegrityError, Overtaken) as error:
             failure: Exception = error
         except DataError as error:
             failure = error
@@ -112,7 +120,7 @@ def _mended(tx: Tx, one: Placed, lost: Held, place: Place) -> bool:
 
 
 def receive_together(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) -> list[Outcome]:
-    """As ``receive``, without a savepoint: raises IntegrityError or DataError, after which the transaction is to be rolled back."""
+    """As ``receive``, without a savepoint: raises one of NOT_TOGETHER, after which the transaction is to be rolled back."""
     arrivals = [one.arrival for one in group]
     rows_study = rows_receive.studies(tx, (a.study_uid for a in arrivals))
     known = _Known(
@@ -125,6 +133,8 @@ def receive_together(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) -
     outcomes = [_decide(tx, one, known) for one in group]
     if known.new_instances:
         _insert_new(tx, known)
+        if rows_receive.sealed_meanwhile(tx, (row["sop_instance_uid"] for row in known.new_instances)):
+            raise Overtaken
         _sum_up(tx, known)
     return outcomes
 

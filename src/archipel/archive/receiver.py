@@ -22,10 +22,10 @@ import structlog
 from archipel.archive.arrival import Arrival, understand, understand_plain
 from archipel.archive.errors import busy, disk_nearly_full
 from archipel.archive.model import Fate, Incoming, Outcome, Place
-from archipel.archive.receive import Placed, audit_received, mend_lost, receive, receive_together
+from archipel.archive.receive import NOT_TOGETHER, Placed, audit_received, mend_lost, receive, receive_together
 from archipel.archive.repair import Held, damaged, held_by
 from archipel.kit.blobs import CHUNK_BYTES, Blobs, disk_error
-from archipel.kit.database import Database, DataError, IntegrityError, Tx
+from archipel.kit.database import Database, Tx
 from archipel.kit.errors import ArchipelError, Unavailable
 from archipel.kit.ids import new_id
 from archipel.kit.metrics import Metrics
@@ -91,6 +91,7 @@ class Receiver:
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._slots = threading.BoundedSemaphore(settings.queue_count_max)
         self._begun: set[tuple[str, str]] = set()
+        self._draining, self._is_drained = threading.Lock(), False
         self._writer = threading.Thread(target=self._run, name="receive-write", daemon=True)
 
     def start(self) -> None:
@@ -98,14 +99,17 @@ class Receiver:
         self._writer.start()
 
     def drain(self) -> None:
-        """Finish everything that was submitted, then stop: a slot that is back is an instance that was answered. Once."""
-        for _ in range(self._settings.queue_count_max):
-            self._slots.acquire()
-        self._queue.put(None)
-        self._writer.join()
-        self._parsers.shutdown(wait=True)
-        self._hashers.shutdown(wait=True)
-        self._syncer.shutdown(wait=True)
+        """Finish everything that was submitted, then stop: a slot that is back is an instance that was answered. Again does nothing."""
+        with self._draining:
+            if self._is_drained:
+                return
+            for _ in range(self._settings.queue_count_max):
+                self._slots.acquire()
+            self._queue.put(None)
+            self._writer.join()
+            for pool in (self._parsers, self._hashers, self._syncer):
+                pool.shutdown(wait=True)
+            self._is_drained = True
 
     def submit(self, incoming: Incoming) -> Future[Outcome]:
         """Take one instance. The future gives its outcome, bad input included, and never an exception; the spooled bytes are
@@ -252,7 +256,7 @@ class Receiver:
 
         try:
             outcomes, begun = self._database.transact(partial(act, receive=receive_together))
-        except (IntegrityError, DataError):  # a bad one among them, or one that another process stored at this instant
+        except NOT_TOGETHER:  # a bad one among them, or one that another process stored at this instant
             outcomes, begun = self._database.transact(partial(act, receive=receive))
         if len(self._begun) > BEGUN_COUNT_MAX:
             self._begun.clear()

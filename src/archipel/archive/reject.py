@@ -11,6 +11,7 @@ from archipel.archive import rows, rows_review
 from archipel.archive.changes import InstanceRejected, RejectionRevoked
 from archipel.archive.errors import no_study
 from archipel.archive.recount import recount
+from archipel.archive.seal import reopen
 from archipel.dicom import uids
 from archipel.kit.actor import Actor
 from archipel.kit.clock import to_text
@@ -63,6 +64,7 @@ def reject(
     if code not in REASONS:
         raise Invalid(f"The reasons are: {', '.join(f'{c} {t}' for c, t in REASONS.items())}.", code="rejection-code", field="code")
     study = visible_study(tx, scope, study_uid, lock=True)
+    reopen(tx, study_uid)
     rejection_id = new_id()
     note_uid = note_uid or uids.derived_uid("rejection", rejection_id)
     count = rows_review.hide_instances(tx, rejection_id, study_uid, series_uid, sop_instance_uids)
@@ -85,6 +87,7 @@ def reject(
 def revoke_rejections(tx: Tx, actor: Actor, scope: Scope, study_uid: str) -> int:
     """Show again all that was rejected of a study; returns the number of rejections taken back."""
     study = visible_study(tx, scope, study_uid, lock=True)
+    reopen(tx, study_uid)
     standing = rows_review.rejections(tx, study_uid)
     for row in standing:
         rows_review.revoke(tx, row.id, actor.id, to_text(tx.now()))

@@ -10,13 +10,14 @@ from typing import Any
 import pydicom
 from pydicom.dataset import Dataset
 
-from archipel.archive import rows, rows_review
+from archipel.archive import rows, rows_instances, rows_review
 from archipel.archive.arrival import MADE_UP_ISSUERS
 from archipel.archive.changes import InstanceRejected, InstanceStored
 from archipel.archive.model import InstanceRef
 from archipel.archive.recount import recount
 from archipel.archive.reject import REASONS, Rejection, reject
 from archipel.archive.retrieve import dataset
+from archipel.archive.seal import reopen
 from archipel.dicom import uids
 from archipel.dicom.index import path_of
 from archipel.kit.actor import Actor
@@ -42,13 +43,13 @@ def apply_received_notes(tx: Tx, changes: Sequence[InstanceStored], *, blobs: Bl
     A note acts only on exams of the site that sent it; applying it twice changes nothing.
     """
     for study_uid in sorted({c.study_uid for c in changes}):
-        for ref in rows_review.refs_of_class(tx, study_uid, KEY_OBJECT_SELECTION):
+        for ref in rows_instances.refs_of_class(tx, study_uid, KEY_OBJECT_SELECTION):
             _apply(tx, ref, blobs)
 
 
 def replay_notes(tx: Tx) -> Iterator[Change]:
     """The studies that hold key object selections, as changes."""
-    return (InstanceStored(study_uid, "", "", 0) for study_uid in rows_review.studies_with_class(tx, KEY_OBJECT_SELECTION))
+    return (InstanceStored(study_uid, "", "", 0) for study_uid in rows_instances.studies_with_class(tx, KEY_OBJECT_SELECTION))
 
 
 def _apply(tx: Tx, ref: InstanceRef, blobs: Blobs) -> None:
@@ -58,12 +59,12 @@ def _apply(tx: Tx, ref: InstanceRef, blobs: Blobs) -> None:
     code = _title(note)
     if code not in REASONS:
         return
-    instance = rows.known_instances(tx, [ref.sop_instance_uid])[ref.sop_instance_uid]
+    instance = rows_instances.known(tx, [ref.sop_instance_uid])[ref.sop_instance_uid]
     for study_uid, named in _evidence(note).items():
         study = rows.studies_by_uid(tx, [study_uid]).get(study_uid)
         if study is None or study.site_id != instance.site_id:
             continue
-        present = [uid for uid, row in rows.known_instances(tx, named).items() if row.study_uid == study_uid and not row.rejection_id]
+        present = [uid for uid, row in rows_instances.known(tx, named).items() if row.study_uid == study_uid and not row.rejection_id]
         standing = rows_review.rejection_of_note(tx, study_uid, ref.sop_instance_uid)
         if standing is not None and present:
             _hide_late(tx, standing, study_uid, present)
@@ -77,6 +78,7 @@ def _hide_late(tx: Tx, standing: Any, study_uid: str, present: list[str]) -> Non
     if standing.revoked_at:
         return
     rows.studies_by_uid(tx, [study_uid], lock=True)
+    reopen(tx, study_uid)
     rows_review.hide_instances(tx, standing.id, study_uid, "", present)
     rows_review.set_rejection_count(tx, standing.id, rows_review.hidden_count(tx, standing.id))
     recount(tx, study_uid)
@@ -105,7 +107,7 @@ def _evidence(note: Dataset) -> dict[str, list[str]]:
 
 def note_ref(tx: Tx, rejection: Rejection) -> InstanceRef | None:
     """The note that a peer sent and that made this rejection, as it is stored; None for a rejection by a person."""
-    found = rows.refs(tx, SCOPE, sop_instance_uids=[rejection.note_uid], include_rejected=True)
+    found = rows_instances.refs(tx, SCOPE, sop_instance_uids=[rejection.note_uid], include_rejected=True)
     return found[0] if found else None
 
 
@@ -115,7 +117,7 @@ def own_note(tx: Tx, rejection: Rejection) -> Dataset:
     patient = {keyword: study.attributes.get(path_of(keyword), "") for keyword in OF_THE_EXAM}
     if study.patient_id and not study.issuer.startswith(MADE_UP_ISSUERS):
         patient["IssuerOfPatientID"] = study.attributes.get(path_of("IssuerOfPatientID"), "") or study.issuer
-    rejected = rows_review.hidden_refs(tx, rejection.id)
+    rejected = rows_instances.refs(tx, SCOPE, study_uids=[rejection.study_uid], rejection_id=rejection.id)
     return make_note(rejected, code=rejection.code, patient=patient, at=from_text(rejection.at), note_uid=rejection.note_uid)
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import structlog
 
 from archipel import audit
-from archipel.archive import rows, rows_receive, rows_upkeep
+from archipel.archive import rows, rows_instances, rows_receive, rows_upkeep
 from archipel.archive.arrival import Arrival
 from archipel.archive.model import Place
 from archipel.archive.recount import recount
+from archipel.archive.seal import reopen
 from archipel.archive.verify import damage, place_of
 from archipel.kit.actor import Actor
 from archipel.kit.blobs import Blobs
@@ -42,7 +43,7 @@ def held(tx: Tx, contents: Iterable[tuple[str, str]]) -> dict[tuple[str, str], H
         found[one.sop_instance_uid, one.kept["digest"]] = Held(
             one.sop_instance_uid, one.study_uid, one.kept["digest"], place_of(one.kept), one.id
         )
-    for uid, row in rows.known_instances(tx, (uid for uid, _ in wanted)).items():
+    for uid, row in rows_instances.known(tx, (uid for uid, _ in wanted)).items():
         place = Place(row.blob_key, row.offset, row.length_bytes, row.dataset_offset)
         found[uid, row.digest] = Held(uid, row.study_uid, row.digest, place)
     return {key: one for key, one in found.items() if key in wanted}
@@ -77,6 +78,7 @@ def mend(tx: Tx, actor: Actor, lost: Held, place: Place, *, digest: str, transfe
         "digest": digest, "transfer_syntax_uid": transfer_syntax_uid,
     }  # fmt: skip
     rows.studies_by_uid(tx, [lost.study_uid], lock=True)
+    reopen(tx, lost.study_uid)
     if lost.conflict_id:
         turned = rows_upkeep.turn_kept(tx, lost.conflict_id, lost.place, values)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from archipel.archive import rows
+from archipel.archive import rows, rows_instances
 from archipel.archive.model import InstanceRef
 from archipel.kit.blobs import CHUNK_BYTES, Blobs
 from archipel.kit.database import Tx
@@ -31,7 +31,7 @@ def locate(
         raise ValueError("locate needs a condition")
     found: list[InstanceRef] = []
     for some in rows.chunks(_several(sop_instance_uid)) if sop_instance_uid else [[]]:
-        found += rows.refs(
+        found += rows_instances.refs(
             tx, scope, study_uids=_several(study_uid), series_uids=_several(series_uid), sop_instance_uids=some,
             patient_keys=[patient] if patient else (), include_rejected=include_rejected,
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import (
@@ -23,11 +23,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import JSON, TypeEngine
 
-from archipel.archive.model import InstanceRef
 from archipel.kit.database import Tx
 from archipel.kit.rows import insert_new as insert_new  # part of what this module offers
 from archipel.kit.rows import metadata
-from archipel.kit.scope import Scope
 
 Values = JSON().with_variant(JSONB(), "postgresql")
 
@@ -144,14 +142,6 @@ quiet = Table(
     Index(None, "due_at"),
 )
 
-REF_COLUMNS = (
-    instance.c.study_uid, instance.c.series_uid, instance.c.sop_instance_uid, instance.c.sop_class_uid, instance.c.transfer_syntax_uid,
-    instance.c.blob_key, instance.c.offset, instance.c.length_bytes, instance.c.dataset_offset, instance.c.pixel_data_offset,
-    instance.c.frame_count, instance.c.digest, study.c.site_id, series.c.modality, instance.c.number, instance.c.source_ae,
-)  # fmt: skip
-JOINED = instance.join(study, study.c.study_uid == instance.c.study_uid).join(
-    series, (series.c.study_uid == instance.c.study_uid) & (series.c.series_uid == instance.c.series_uid)
-)
 # A statement takes a bounded number of parameters (SQLite 32,766, PostgreSQL 65,535).
 CHUNK = 500
 
@@ -169,15 +159,6 @@ def joined(found: Iterable[str], length_max: int = 300) -> str:
         if word and len(text) + len(word) < length_max:
             text = f"{text} {word}".strip()
     return text
-
-
-def known_instances(tx: Tx, uids: Iterable[str]) -> dict[str, Any]:
-    """Study, series, digest, place and rejection of those instances that are stored, by SOP Instance UID."""
-    found: dict[str, Any] = {}
-    for some in chunks(uids):
-        statement = select(instance).where(instance.c.sop_instance_uid.in_(some))
-        found.update((row.sop_instance_uid, row) for row in tx.execute(statement))
-    return found
 
 
 def first_site(tx: Tx, patient_key: str, *, seen_from: str) -> str:
@@ -225,47 +206,6 @@ def classes_and_modalities(tx: Tx, study_uid: str) -> tuple[dict[str, set[str]],
     return classes, {uid: modality for uid, modality in modalities}
 
 
-def refs(
-    tx: Tx,
-    scope: Scope,
-    *,
-    study_uids: Sequence[str] = (),
-    series_uids: Sequence[str] = (),
-    sop_instance_uids: Sequence[str] = (),
-    patient_keys: Sequence[tuple[str, str]] = (),
-    include_rejected: bool = False,
-) -> list[InstanceRef]:
-    """The visible instances that meet all that is given, by study, series and instance number."""
-    statement = select(*REF_COLUMNS).select_from(JOINED).where(scope.condition(study.c.site_id))
-    lists = ((instance.c.study_uid, study_uids), (instance.c.series_uid, series_uids), (instance.c.sop_instance_uid, sop_instance_uids))
-    for column, values in lists:
-        if values:
-            statement = statement.where(column.in_(values))
-    if patient_keys:
-        statement = statement.where(study.c.patient_id.in_([p for p, _ in patient_keys]))
-        issuers = [i for _, i in patient_keys if i]
-        if issuers:
-            statement = statement.where(study.c.issuer.in_(issuers))
-    if not include_rejected:
-        statement = statement.where(instance.c.rejection_id == "")
-    i = instance.c
-    number, of_series = i.number.nulls_last(), series.c.number.nulls_last()
-    ordered = statement.order_by(i.study_uid, of_series, i.series_uid, number, i.sop_instance_uid)
-    return [InstanceRef(*row) for row in tx.execute(ordered)]
-
-
-def all_places(tx: Tx, after: str, limit: int) -> list[Any]:
-    """Stored instances in the order of their UIDs, for scrubbing: (uid, blob_key, offset, length_bytes, dataset_offset, digest)."""
-    i = instance.c
-    statement = select(i.sop_instance_uid, i.study_uid, i.blob_key, i.offset, i.length_bytes, i.dataset_offset, i.digest)
-    return list(tx.execute(statement.where(i.sop_instance_uid > after).order_by(i.sop_instance_uid).limit(limit)))
-
-
-def blob_keys(tx: Tx) -> set[str]:
-    """All blob keys that instances refer to."""
-    return set(tx.execute(select(instance.c.blob_key).distinct()).scalars())
-
-
 def set_quiet(tx: Tx, study_uids: Iterable[str], due_at: str) -> None:
     """Start the quiet time of studies again."""
     uids = sorted(set(study_uids))
@@ -292,9 +232,3 @@ def unsettled(tx: Tx) -> list[Any]:
     """Studies that have not settled since they last grew: (study_uid, site_id, instance_count)."""
     s = study.c
     return list(tx.execute(select(s.study_uid, s.site_id, s.instance_count).where(s.settled_at == "")))
-
-
-def totals(tx: Tx) -> dict[str, int]:
-    """Number of patients, studies, series and instances."""
-    tables = (("patients", patient), ("studies", study), ("series", series), ("instances", instance))
-    return {name: int(tx.execute(select(func.count()).select_from(table)).scalar_one()) for name, table in tables}

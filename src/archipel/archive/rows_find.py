@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, cast, exists, false, func, literal, or_, select, true, tuple_
 
-from archipel.archive import rows_found, rows_narrow
+from archipel.archive import rows_found, rows_instances, rows_narrow
 from archipel.archive.arrival import BIRTH_DATE, FOLDED, ISSUER, ISSUER_UNIVERSAL, MADE_UP_ISSUERS, PATIENT_ID, PATIENT_NAME, SEX
 from archipel.archive.model import Level, Query
 from archipel.archive.rows import instance, series, study, words
@@ -55,11 +55,11 @@ SORTABLE: dict[str, ColumnElement[Any]] = {
 
 def search(tx: Tx, scope: Scope, query: Query) -> tuple[list[dict[str, Any]], bool, int, tuple[str, ...]]:
     """One page: rows (attributes by path and derived values), whether more follow, the total (-1: not asked), unknown keys."""
-    conditions, unsupported = _conditions(tx, scope, query)
+    conditions, unsupported = conditions_of(tx, scope, query)
     if query.level is Level.STUDY:
         statement, counted = _study_page(tx, scope, query, conditions)
     else:
-        whole = _patients(conditions) if query.level is Level.PATIENT else _levels(query, conditions)
+        whole = _patients(conditions) if query.level is Level.PATIENT else levels(query, conditions)
         statement, counted = whole.limit(query.limit + 1).offset(query.offset), whole
     found = tx.execute(statement).all()
     total = -1
@@ -69,7 +69,7 @@ def search(tx: Tx, scope: Scope, query: Query) -> tuple[list[dict[str, Any]], bo
     return rows, len(found) > query.limit, total, unsupported
 
 
-def _conditions(tx: Tx, scope: Scope, query: Query) -> tuple[list[ColumnElement[bool]], tuple[str, ...]]:
+def conditions_of(tx: Tx, scope: Scope, query: Query) -> tuple[list[ColumnElement[bool]], tuple[str, ...]]:
     conditions: list[ColumnElement[bool]] = []
     below: dict[str, list[ColumnElement[bool]]] = {}
     unsupported = []
@@ -84,7 +84,7 @@ def _conditions(tx: Tx, scope: Scope, query: Query) -> tuple[list[ColumnElement[
             conditions += _few_of_modalities(tx, value, query)
             conditions.append(_in_study(series, series.c.modality, value, "CS", query))
         elif path == rows_found.SOP_CLASSES_IN_STUDY:
-            conditions.append(_in_study(instance, instance.c.sop_class_uid, value, "UI", query))
+            conditions.append(of_classes(values_of(value), query))
         elif one is None:
             unsupported.append(path)
         elif LEVELS.index(one.level) > max(1, LEVELS.index(query.level.value)):
@@ -157,6 +157,17 @@ def _below(below: dict[str, list[ColumnElement[bool]]], query: Query) -> ColumnE
 
 def _in_study(table: Any, column: ColumnElement[Any], value: str, vr: str, query: Query) -> ColumnElement[bool]:
     return exists().where(table.c.study_uid == study.c.study_uid, _single(column, value, vr), *_shown(table, query)).correlate(study)
+
+
+def values_of(value: str) -> list[str]:
+    """The values of a key of UIDs."""
+    return [one for part in _bindable(value).split("\\") if (one := part.strip(" *"))]
+
+
+def of_classes(classes: list[str], query: Query) -> ColumnElement[bool]:
+    """Whether a study holds instances of one of these classes."""
+    of_study = series.c.study_uid == study.c.study_uid
+    return exists().where(of_study, or_(*map(rows_instances.has_class, classes)), *_shown(series, query)).correlate(study)
 
 
 def _shown(table: Any, query: Query) -> list[ColumnElement[bool]]:
@@ -295,11 +306,11 @@ def _patients(conditions: list[ColumnElement[bool]]) -> Select[Any]:
 
 def _study_page(tx: Tx, scope: Scope, query: Query, conditions: list[ColumnElement[bool]]) -> tuple[Select[Any], Select[Any]]:
     """One page of studies, and the keys of all of them. The page's keys are found first: what is skipped is not read."""
-    order = _order(query)
+    order = order_of(query)
     keys = select(study.c.study_uid).where(*conditions)
-    ordered = _ordered(order)
+    ordered = sorted_by(order)
     if query.after:
-        page = keys.where(_behind(order, _place(tx, scope, query.after, order)))
+        page = keys.where(behind(order, place_of(tx, scope, query.after, order)))
     elif not query.offset and any(path in query.match and not text.has_wildcard(query.match[path]) for path in ONE_OF_FEW):
         return select(study).where(*conditions).order_by(*ordered).limit(query.limit + 1), keys
     elif tx.dialect == "postgresql" and _begins_with_a_name(query):
@@ -309,7 +320,7 @@ def _study_page(tx: Tx, scope: Scope, query: Query, conditions: list[ColumnEleme
         page = select(named.c.study_uid).offset(query.offset)
     else:
         page = keys.offset(query.offset) if query.offset else keys
-    page = page.order_by(*_ordered(order)).limit(query.limit + 1)
+    page = page.order_by(*sorted_by(order)).limit(query.limit + 1)
     return select(study).where(study.c.study_uid.in_(page)).order_by(*ordered), keys
 
 
@@ -319,18 +330,18 @@ def _begins_with_a_name(query: Query) -> bool:
     return not query.fuzzy and bool(name) and not text.has_wildcard(name[0])
 
 
-def _order(query: Query) -> list[tuple[ColumnElement[Any], bool]]:
+def order_of(query: Query) -> list[tuple[ColumnElement[Any], bool]]:
     """Columns with whether they fall: what was asked for, then the newest first; the last is unique."""
     chosen = [(SORTABLE[name.lstrip("-")], name.startswith("-")) for name in query.order]
     taken = {column.key for column, _ in chosen}
     return chosen + [(c, True) for c in (study.c.study_date, study.c.study_time, study.c.study_uid) if c.key not in taken]
 
 
-def _ordered(order: list[tuple[ColumnElement[Any], bool]]) -> list[ColumnElement[Any]]:
+def sorted_by(order: list[tuple[ColumnElement[Any], bool]]) -> list[ColumnElement[Any]]:
     return [column.desc() if falls else column.asc() for column, falls in order]
 
 
-def _place(tx: Tx, scope: Scope, study_uid: str, order: list[tuple[ColumnElement[Any], bool]]) -> list[Any]:
+def place_of(tx: Tx, scope: Scope, study_uid: str, order: list[tuple[ColumnElement[Any], bool]]) -> list[Any]:
     """Where a study stands in an order; Invalid for one that the reader may not see."""
     found = tx.execute(
         select(*(column for column, _ in order)).where(study.c.study_uid == study_uid, scope.condition(study.c.site_id))
@@ -340,7 +351,7 @@ def _place(tx: Tx, scope: Scope, study_uid: str, order: list[tuple[ColumnElement
     return list(found)
 
 
-def _behind(order: list[tuple[ColumnElement[Any], bool]], place: list[Any]) -> ColumnElement[bool]:
+def behind(order: list[tuple[ColumnElement[Any], bool]], place: list[Any]) -> ColumnElement[bool]:
     """The condition on what comes after a place."""
     if all(falls for _, falls in order):  # one comparison of rows, which an index answers
         return tuple_(*(column for column, _ in order)) < tuple_(
@@ -354,11 +365,11 @@ def _behind(order: list[tuple[ColumnElement[Any], bool]], place: list[Any]) -> C
     return and_(first <= place[0] if falls else first >= place[0], condition)  # the bound is for the index
 
 
-def _levels(query: Query, conditions: list[ColumnElement[bool]]) -> Select[Any]:
+def levels(query: Query, conditions: list[ColumnElement[bool]]) -> Select[Any]:
     """Series with their study, or instances."""
     source: FromClause = study.join(series, series.c.study_uid == study.c.study_uid)
     columns: tuple[Any, ...] = (study, *rows_found.SERIES_COLUMNS)
-    order = [*_ordered(_order(query)), series.c.number.nulls_last(), series.c.series_uid]
+    order = [*sorted_by(order_of(query)), series.c.number.nulls_last(), series.c.series_uid]
     if query.level is Level.IMAGE:
         source = source.join(instance, and_(instance.c.study_uid == series.c.study_uid, instance.c.series_uid == series.c.series_uid))
         columns = rows_found.INSTANCE_COLUMNS

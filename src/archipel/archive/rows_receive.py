@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
+from archipel.archive import rows_sealed
 from archipel.archive.rows import instance, patient, series, study
 from archipel.kit.database import Tx
 from archipel.kit.prepared import Prepared, among
@@ -59,7 +60,14 @@ _ADD_TO_STUDY = Prepared(
 
 def stored(tx: Tx, uids: Iterable[str]) -> dict[str, Any]:
     """Study and digest of those instances that are stored, by SOP Instance UID."""
-    return {row.sop_instance_uid: row for row in _STORED.all(tx, uids=list(dict.fromkeys(uids)))}
+    wanted = list(dict.fromkeys(uids))
+    found = {row.sop_instance_uid: row for row in _STORED.all(tx, uids=wanted)}
+    return found | rows_sealed.known(tx, [uid for uid in wanted if uid not in found])
+
+
+def sealed_meanwhile(tx: Tx, uids: Iterable[str]) -> bool:
+    """Whether instances that were just inserted are in sealed series too. Their key says nothing of those; SQLite has one writer."""
+    return tx.dialect == "postgresql" and bool(rows_sealed.known(tx, uids))
 
 
 def studies(tx: Tx, uids: Iterable[str]) -> dict[str, Any]:

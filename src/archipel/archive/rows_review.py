@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Column, Index, Integer, String, Table, Text, UniqueConstraint, func, insert, select, update
 
-from archipel.archive.model import ConflictKind, InstanceRef
-from archipel.archive.rows import JOINED, REF_COLUMNS, Values, chunks, insert_new, instance, series, study
+from archipel.archive.model import ConflictKind
+from archipel.archive.rows import Values, chunks, insert_new, instance
 from archipel.kit.database import Tx
 from archipel.kit.rows import metadata
 from archipel.kit.scope import Scope
@@ -131,18 +131,6 @@ def kept_digests(tx: Tx, uids: Iterable[str]) -> set[tuple[str, str]]:
     return found
 
 
-def archived_attributes(tx: Tx, sop_instance_uid: str) -> dict[str, str]:
-    """All indexed attributes of a stored instance, of every level."""
-    statement = select(study.c.attributes, series.c.attributes, instance.c.attributes).select_from(JOINED)
-    row = tx.execute(statement.where(instance.c.sop_instance_uid == sop_instance_uid)).first()
-    return {**row[0], **row[1], **row[2]} if row else {}
-
-
-def studies_with_class(tx: Tx, sop_class_uid: str) -> list[str]:
-    """Studies that hold an instance of a class."""
-    return list(tx.execute(select(instance.c.study_uid).where(instance.c.sop_class_uid == sop_class_uid).distinct()).scalars())
-
-
 def hidden_count(tx: Tx, rejection_id: str) -> int:
     """Number of instances under a rejection."""
     return int(tx.execute(select(func.count()).select_from(instance).where(instance.c.rejection_id == rejection_id)).scalar_one())
@@ -151,13 +139,6 @@ def hidden_count(tx: Tx, rejection_id: str) -> int:
 def set_rejection_count(tx: Tx, rejection_id: str, count: int) -> None:
     """Set the number of instances that a rejection hides."""
     tx.execute(update(rejection).where(rejection.c.id == rejection_id).values(instance_count=count))
-
-
-def refs_of_class(tx: Tx, study_uid: str, sop_class_uid: str) -> list[InstanceRef]:
-    """A study's instances of one class, rejected ones too."""
-    statement = select(*REF_COLUMNS).select_from(JOINED)
-    found = tx.execute(statement.where(instance.c.study_uid == study_uid, instance.c.sop_class_uid == sop_class_uid))
-    return [InstanceRef(*row) for row in found]
 
 
 def swap_instance(tx: Tx, sop_instance_uid: str, values: dict[str, Any]) -> None:
@@ -185,13 +166,6 @@ def rejection_of_note(tx: Tx, study_uid: str, note_uid: str) -> Any | None:
 def rejection_with_id(tx: Tx, rejection_id: str) -> Any | None:
     """One rejection, standing or revoked."""
     return tx.execute(select(rejection).where(rejection.c.id == rejection_id)).first()
-
-
-def hidden_refs(tx: Tx, rejection_id: str) -> list[InstanceRef]:
-    """The instances under a rejection, by series and number."""
-    i = instance.c
-    statement = select(*REF_COLUMNS).select_from(JOINED).where(i.rejection_id == rejection_id)
-    return [InstanceRef(*row) for row in tx.execute(statement.order_by(i.series_uid, i.number, i.sop_instance_uid))]
 
 
 def revoke(tx: Tx, rejection_id: str, by: str, at: str) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from archipel.archive import rows, rows_review
+from archipel.archive import rows_instances, rows_review, rows_sealed
 from archipel.archive.model import Place
 from archipel.kit.blobs import BLOB_MISSING, BLOB_UNREADABLE, Blobs
 from archipel.kit.database import Database, Tx
 from archipel.kit.errors import ArchipelError
 
 PAGE = 500
+SERIES_PAGE = 10
 
 
 @dataclass(frozen=True)
@@ -36,32 +37,38 @@ class Checked:
 
 def verify(database: Database, blobs: Blobs) -> Iterator[Checked]:
     """Every stored instance and every content kept aside, its dataset's SHA-256 compared with the one taken at receiving."""
-    for row in _paged(database, rows.all_places):
-        place = Place(row.blob_key, row.offset, row.length_bytes, row.dataset_offset)
-        yield _checked(blobs, row, place, row.digest)
-    for row in _paged(database, rows_review.kept_places):
+    for row in _paged(database, rows_instances.opened, "", PAGE):
+        yield _checked(blobs, row, _place(row), row.digest)
+    for one in _paged(database, rows_sealed.page, 0, SERIES_PAGE):
+        for row in one.rows:
+            yield _checked(blobs, row, _place(row), row.digest)
+    for row in _paged(database, rows_review.kept_places, "", PAGE):
         yield _checked(blobs, row, place_of(row.kept), row.kept["digest"])
 
 
-def _paged(database: Database, read: Callable[[Tx, str, int], list[Any]]) -> Iterator[Any]:
-    after = ""
+def _place(row: Any) -> Place:
+    return Place(row.blob_key, row.offset, row.length_bytes, row.dataset_offset)
+
+
+def _paged(database: Database, read: Callable[[Tx, Any, int], list[Any]], after: Any, size: int) -> Iterator[Any]:
+    """All that ``read`` gives in pages, in the order of what stands first in each."""
     while True:
         with database.read() as tx:
-            page = read(tx, after, PAGE)
+            page = read(tx, after, size)
         yield from page
-        if len(page) < PAGE:
+        if len(page) < size:
             return
-        after = page[-1][0]
+        after = page[-1].id if isinstance(page[-1], rows_sealed.Sealed) else page[-1][0]
 
 
 def orphans(database: Database, blobs: Blobs) -> list[tuple[str, int]]:
-    """Blobs (key, size in bytes) that no instance and no conflict refers to: what a crash may leave.
+    """Blobs (key, size in bytes) that no instance and no conflict refers to, and that are not to be swept: what a crash may leave.
 
     Blobs are listed before the index is read, so one that is being received now may be named: run it while nothing arrives.
     """
-    present = list(blobs.list("received"))
+    present = [*blobs.list("received"), *blobs.list("sealed")]
     with database.read() as tx:
-        used = rows.blob_keys(tx) | rows_review.kept_keys(tx)
+        used = rows_instances.blob_keys(tx) | rows_review.kept_keys(tx) | rows_sealed.let_go_keys(tx)
     return [(key, size) for key, size in present if key not in used]
 
 

@@ -29,7 +29,7 @@ from archipel.kit.blob_contract import Blobs as Blobs
 from archipel.kit.disk import disk_error as disk_error  # part of what this module offers
 from archipel.kit.errors import Conflict, Invalid, NotFound, Unavailable
 from archipel.kit.ids import new_id
-from archipel.kit.segment import SEGMENT_BYTES_MAX, Segment
+from archipel.kit.segment import Segment
 
 
 def _probe(blobs: Blobs) -> None:
@@ -154,12 +154,7 @@ class FileBlobs:
     def _growing(self, folder: str) -> Segment:
         """The segment that grows in this folder; a fresh one when there is none, or when it is full."""
         segment = self._segment
-        if (
-            segment is not None
-            and segment.key.startswith(folder + "/")
-            and segment.size_bytes < SEGMENT_BYTES_MAX
-            and not segment.is_gone()
-        ):
+        if segment is not None and segment.key.startswith(folder + "/") and not segment.is_full() and not segment.is_gone():
             return segment
         key = f"{folder}/{new_id()}"
         target = self._path(key)

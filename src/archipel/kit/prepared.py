@@ -22,7 +22,7 @@ Processor = Callable[[Any], Any]
 def among(dialect: str, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     """The condition that a column is one of a list, given as one parameter of this name, however long."""
     if dialect == "postgresql":
-        return column == any_(bindparam(name, type_=ARRAY(String)))
+        return column == any_(bindparam(name, type_=ARRAY(String if isinstance(column.type, String) else column.type)))
     return column.in_(select(func.json_each(bindparam(name, type_=JSON)).table_valued("value").c.value))
 
 

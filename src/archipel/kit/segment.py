@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 SEGMENT_BYTES_MAX = 256 << 20
+SEGMENT_S_MAX = 600.0
 BUFFERS_MAX = 512  # one writev takes at most IOV_MAX (1,024) buffers
 
 
@@ -21,6 +23,7 @@ class Segment:
     def __init__(self, path: Path, key: str) -> None:
         self.key = key
         self.size_bytes = 0
+        self._begun = time.monotonic()
         self._closing = threading.Lock()
         self._file = -1
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
@@ -51,6 +54,10 @@ class Segment:
         """Make everything that was appended durable. Any OSError makes the segment unusable."""
         with self._closing:  # the number of a closed file may be another file's by now
             os.fdatasync(self._file)
+
+    def is_full(self) -> bool:
+        """Whether another one is to go on: this is long enough, or old enough to be swept when nothing names it any more."""
+        return self.size_bytes >= SEGMENT_BYTES_MAX or time.monotonic() - self._begun > SEGMENT_S_MAX
 
     def is_gone(self) -> bool:
         """Whether somebody removed the file: what is written now would be lost with it."""

@@ -92,6 +92,10 @@ class ArchiveSettings(_Table):
     memory_bytes_each: int = Field(4 << 20, ge=64 << 10, description="An arriving instance past this size goes to a file.")
     instance_bytes_max: int = Field(64 << 30, ge=1 << 20, description="Largest instance.")
     quiet_s: int = Field(60, ge=1, le=86_400, description="A study has settled when nothing came for this long.")
+    seal: bool = Field(True, description="Whether the series of a settled study become one object each, and its index small.")
+    sweep_after_hours: int = Field(
+        48, ge=1, le=8760, description="Objects whose contents were sealed elsewhere go after this; longer than between two backups."
+    )
     free_bytes_min: int = Field(256 << 20, ge=0, description="Free disk below which new instances are refused.")
     zip_bytes_max: int = Field(64 << 30, ge=1 << 20, description="Most bytes that an uploaded or imported archive may expand to.")
     zip_ratio_max: int = Field(200, ge=10, le=1100, description="Most times that an archive member may expand.")

@@ -2,6 +2,7 @@
 
 import archipel.archive.rows
 import archipel.archive.rows_review
+import archipel.archive.rows_sealed
 import archipel.audit.rows
 import archipel.directory.rows
 import archipel.distribution.rows

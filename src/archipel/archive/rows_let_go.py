@@ -1,0 +1,55 @@
+"""SQL of objects that are let go: which they are, and whether anything names them still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import delete, func, select, update
+
+from archipel.archive.rows import chunks, insert_new, instance
+from archipel.archive.rows_review import conflict
+from archipel.archive.rows_sealed import let_go, sealed
+from archipel.kit.database import Tx
+
+
+def note(tx: Tx, keys: Iterable[str], at: str) -> None:
+    """Objects that the index turns away from now, or may turn to in a moment."""
+    insert_new(tx, let_go, [{"blob_key": key, "at": at} for key in sorted(set(keys))])
+
+
+def keep(tx: Tx, key: str) -> None:
+    """The index has turned to an object: it stays."""
+    tx.execute(delete(let_go).where(let_go.c.blob_key == key))
+
+
+def due(tx: Tx, before: str, limit: int) -> list[str]:
+    """Objects that were let go before an instant, oldest first."""
+    statement = select(let_go.c.blob_key).where(let_go.c.at < before).order_by(let_go.c.at, let_go.c.blob_key)
+    return list(tx.execute(statement.limit(limit)).scalars())
+
+
+def named(tx: Tx, keys: Iterable[str]) -> set[str]:
+    """Those of the objects that an instance, a sealed series or a content kept aside is in."""
+    found: set[str] = set()
+    kept = conflict.c.kept["blob_key"].as_string()
+    for some in chunks(keys):
+        for column in (instance.c.blob_key, sealed.c.blob_key, kept):
+            found |= set(tx.execute(select(column).where(column.in_(some)).distinct()).scalars())
+    return found
+
+
+def put_off(tx: Tx, keys: Iterable[str], at: str) -> None:
+    """Look at these again later: something names them still."""
+    for some in chunks(keys):
+        tx.execute(update(let_go).where(let_go.c.blob_key.in_(some)).values(at=at))
+
+
+def forget(tx: Tx, keys: Iterable[str]) -> None:
+    """These are gone."""
+    for some in chunks(keys):
+        tx.execute(delete(let_go).where(let_go.c.blob_key.in_(some)))
+
+
+def count(tx: Tx) -> int:
+    """How many objects are let go and not yet removed."""
+    return int(tx.execute(select(func.count()).select_from(let_go)).scalar_one())

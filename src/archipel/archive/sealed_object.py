@@ -1,0 +1,104 @@
+"""Sealed object: the Part 10 files of a series back to back, then a manifest of them, then a tail that says where it is.
+
+Whoever has the objects alone can make the index again. All numbers are big-endian; the manifest is zlib-compressed JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from archipel.archive.rows_sealed import FORMAT, InstanceRow
+from archipel.kit.blobs import BLOB_MISSING, BLOB_UNREADABLE, Blobs
+from archipel.kit.errors import ArchipelError, Invalid
+
+FOLDER = "sealed"
+MAGIC = b"ARCHIPEL SERIES\n"
+# Magic, format, nothing yet, offset and length of the manifest, its SHA-256.
+TAIL = struct.Struct(">16sIIQQ32s")
+MANIFEST_BYTES_MAX = 256 << 20
+COPY_BYTES = 1 << 20
+
+
+class Differs(Exception):
+    """An instance's stored bytes are not what was received; ``row`` says which."""
+
+    def __init__(self, row: InstanceRow, reason: str) -> None:
+        super().__init__(reason)
+        self.row = row
+
+
+def placed(rows: Sequence[InstanceRow], key: str) -> list[InstanceRow]:
+    """The rows as they will be in the object of this key, one behind the other."""
+    at, found = 0, []
+    for row in rows:
+        found.append(row._replace(blob_key=key, offset=at))
+        at += row.length_bytes
+    return found
+
+
+class Copy:
+    """The making of one object: its rows, the facts about their series, and its key. ``differs`` says what ended it, if something did."""
+
+    def __init__(self, blobs: Blobs, rows: Sequence[InstanceRow], facts: dict[str, Any], key: str) -> None:
+        self._blobs, self._rows, self._facts, self._key = blobs, rows, facts, key
+        self.differs: Differs | None = None
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes of the object. Each dataset is compared with its digest on the way: raises Differs, and what was given is of no use."""
+        length = 0
+        for row in self._rows:
+            try:
+                yield from _copied(self._blobs, row)
+            except Differs as failure:  # a store's client may wrap what ends the bytes that it sends
+                self.differs = failure
+                raise
+            length += row.length_bytes
+        held = {"columns": InstanceRow._fields, "instances": placed(self._rows, self._key), **self._facts}
+        manifest = zlib.compress(json.dumps(held, ensure_ascii=False, separators=(",", ":")).encode(), 6)
+        yield manifest
+        yield TAIL.pack(MAGIC, FORMAT, 0, length, len(manifest), hashlib.sha256(manifest).digest())
+
+
+def _copied(blobs: Blobs, row: InstanceRow) -> Iterator[bytes]:
+    running, seen = hashlib.sha256(), 0
+    try:
+        for chunk in blobs.stream(row.blob_key, row.offset, row.length_bytes, COPY_BYTES):
+            running.update(chunk if seen >= row.dataset_offset else memoryview(chunk)[row.dataset_offset - seen :])
+            seen += len(chunk)
+            yield chunk
+    except ArchipelError as error:
+        if error.code not in (BLOB_MISSING, BLOB_UNREADABLE):  # a store that is away has lost nothing
+            raise
+        raise Differs(row, error.public) from error
+    if seen != row.length_bytes:
+        raise Differs(row, f"{row.length_bytes - seen} bytes are missing")
+    if running.hexdigest() != row.digest:
+        raise Differs(row, "the bytes differ from what was received")
+
+
+def read_manifest(blobs: Blobs, key: str) -> dict[str, Any]:
+    """The manifest of a sealed object: its facts, and ``instances`` as they are placed in it. Invalid when it is damaged."""
+    size = blobs.size(key)
+    if size < TAIL.size:
+        raise _damaged(key, "it is too short")
+    magic, format_, _, offset, length, digest = TAIL.unpack(blobs.read(key, size - TAIL.size, TAIL.size))
+    if magic != MAGIC or format_ != FORMAT:
+        raise _damaged(key, "it has no tail of a format that is known here")
+    if length > MANIFEST_BYTES_MAX or offset + length + TAIL.size != size:
+        raise _damaged(key, "its tail does not fit its size")
+    manifest = b"".join(blobs.stream(key, offset, length))
+    if hashlib.sha256(manifest).digest() != digest:
+        raise _damaged(key, "its manifest differs from what was written")
+    held = json.loads(zlib.decompress(manifest))
+    if tuple(held["columns"]) != InstanceRow._fields:
+        raise _damaged(key, "its manifest has other columns")
+    return {**held, "instances": [InstanceRow(*one) for one in held["instances"]]}
+
+
+def _damaged(key: str, reason: str) -> ArchipelError:
+    return Invalid(f"The sealed object cannot be read: {reason}.", code="sealed-object", detail=key)
