@@ -91,7 +91,7 @@ def _sealed(
         statement = statement.where(s.id.in_([head.id for head in some]))
     heads = list(tx.execute(statement))
     for head, one in zip(heads, rows_sealed.load(tx, heads), strict=True):
-        for row in one.rows:
+        for row in one.named(sop_instance_uids):
             yield row, head.of_site, head.modality, head.series_number
 
 

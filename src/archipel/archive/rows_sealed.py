@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, UniqueConstraint, bindparam, delete, insert, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, UniqueConstraint, bindparam, delete, insert
 from sqlalchemy import select as select_
+from sqlalchemy import text as literal_sql
 
 from archipel.archive.rows import chunks, instance, patient, series, study, words
 from archipel.kit.database import Tx
@@ -123,6 +124,11 @@ class Sealed:
     def by_uid(self) -> Mapping[str, InstanceRow]:
         """The same by SOP Instance UID."""
         return {row.sop_instance_uid: row for row in self.rows}
+
+    def named(self, sop_instance_uids: Iterable[str]) -> Iterable[InstanceRow]:
+        """Those of its instances that have one of these UIDs; all when none is given."""
+        uids = list(dict.fromkeys(sop_instance_uids))
+        return [self.by_uid[uid] for uid in uids if uid in self.by_uid] if uids else self.rows
 
 
 class _Kept:
@@ -292,12 +298,16 @@ def insert_rows(tx: Tx, rows: Sequence[InstanceRow]) -> None:
         tx.execute(insert(instance), [row._asdict() for row in rows])
 
 
-def beside(tx: Tx, statement: Any, found: Sequence[Sealed]) -> Any:
-    """The statement with the instances of these series among those of ``archive_instance``, which it names as always."""
+def beside(tx: Tx, statement: Any, found: Sequence[Sealed], sop_instance_uids: Sequence[str] = ()) -> Any:
+    """The statement with the instances of these series among those of ``archive_instance``, which it names as always.
+
+    With ``sop_instance_uids`` only those: for a statement that asks for no other.
+    """
     if not found:
         return statement
-    rows = ",".join(one.text[1:-1] for one in found)
-    shape = text(_SHAPES[tx.dialect]).bindparams(bindparam("sealed_rows", f"[{rows}]", type_=None))
+    texts = (as_text(one.named(sop_instance_uids)) if sop_instance_uids else one.text for one in found)
+    rows = ",".join(text[1:-1] for text in texts if text != "[]")
+    shape = literal_sql(_SHAPES[tx.dialect]).bindparams(bindparam("sealed_rows", f"[{rows}]", type_=None))
     return statement.add_cte(shape.columns(*(instance.c[name] for name in COLUMNS)).cte(instance.name))
 
 

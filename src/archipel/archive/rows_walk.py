@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from archipel.kit.scope import Scope
 
 # Studies that are looked at together, and the most that a search for patients may find so.
 WALK_STUDIES = 100
+BATCH_INSTANCES = 200
 PATIENTS_STUDIES_MAX = 2000
 NO_UID = "0"
 
@@ -49,7 +50,9 @@ def _walking(tx: Tx, scope: Scope, query: Query) -> tuple[list[dict[str, Any]], 
             passed, total = passed + count, total + count
             continue
         statement = _of_studies(query, [*conditions, *some])
-        page = tx.execute(rows_sealed.beside(tx, statement, _sealed_among(tx, query, [uid for uid, _ in studies]))).all()
+        uids = rows_find.values_of(query.match.get(index.SOP_INSTANCE_UID, ""))
+        sealed = _sealed_among(tx, query, [uid for uid, _ in studies])
+        page = tx.execute(rows_sealed.beside(tx, statement, sealed, uids)).all()
         total += len(page)
         wanted = page[max(0, query.offset - passed) :] if not query.after else page
         passed += len(page)
@@ -83,11 +86,22 @@ def _walk(tx: Tx, scope: Scope, query: Query) -> Iterator[list[tuple[str, int]]]
         if after:
             statement = statement.where(rows_find.behind(order, rows_find.place_of(tx, scope, after, order)))
         page = tx.execute(statement.order_by(*rows_find.sorted_by(order)).limit(WALK_STUDIES)).all()
-        if page:
-            yield [(row.study_uid, row.instance_count) for row in page]
+        yield from _batches(page)
         if len(page) < WALK_STUDIES:
             return
         after = page[-1].study_uid
+
+
+def _batches(page: Sequence[Any]) -> Iterator[list[tuple[str, int]]]:
+    """Studies whose manifests are read together: few, so that no more is read than a page needs."""
+    batch: list[tuple[str, int]] = []
+    for row in page:
+        batch.append((row.study_uid, row.instance_count))
+        if sum(count for _, count in batch) >= BATCH_INSTANCES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _of_named_instances(tx: Tx, query: Query) -> list[ColumnElement[bool]]:
