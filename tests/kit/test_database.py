@@ -17,7 +17,7 @@ from archipel.kit import feed
 from archipel.kit.database import Database, IntegrityError, Tx
 from archipel.kit.errors import ArchipelError, LimitReached, Unavailable
 from tests.kit.tables import Counted, add, count, make, numbers
-from tests.servers import free_port
+from tests.servers import free_port, missing
 
 
 def test_a_read_sees_one_instant(database: Database) -> None:
@@ -274,9 +274,7 @@ def test_only_that_transaction_is_not_durable(database: Database) -> None:
 
 def test_sqlite_syncs_what_was_relaxed_within_a_second(tmp_path: Path) -> None:
     """Seen from outside by strace: no sync with the commit, one on the log a second later at most."""
-    strace = shutil.which("strace")
-    if strace is None:
-        pytest.skip("strace is not installed")
+    strace = shutil.which("strace") or missing("strace")
     program = (
         "import sys, time\n"
         "from sqlalchemy import text\n"
