@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from archipel import audit
@@ -70,18 +70,24 @@ def reject(
     count = rows_review.hide_instances(tx, rejection_id, study_uid, series_uid, sop_instance_uids)
     if not count:
         raise NotFound("None of these instances is there to be rejected.", code="nothing-to-reject", field="sop_instance_uids")
-    at = to_text(tx.now())
-    rows_review.add_rejection(
-        tx,
-        {
-            "id": rejection_id, "study_uid": study_uid, "site_id": study.site_id, "code": code, "comment": comment[:2000],
-            "note_uid": note_uid, "instance_count": count, "by": actor.id, "at": at, "revoked_by": "", "revoked_at": "",
-        },
-    )  # fmt: skip
+    made = Rejection(rejection_id, study_uid, code, comment, note_uid, count, actor.id, to_text(tx.now()), study.site_id)
+    _record(tx, actor, made)
     recount(tx, study_uid)
-    audit.record(tx, actor, "archive.reject", study_uid=study_uid, object_id=rejection_id, code=code, instance_count=count)
     tx.publish(InstanceRejected(study_uid, study.site_id, rejection_id))
-    return Rejection(rejection_id, study_uid, code, comment, note_uid, count, actor.id, at, study.site_id)
+    return made
+
+
+def take_note(tx: Tx, actor: Actor, study: Any, *, code: str, note_uid: str) -> None:
+    """Remember a note that leaves nothing to hide: what it names and comes later is hidden, and nothing once a person took it back."""
+    _record(tx, actor, Rejection(new_id(), study.study_uid, code, "", note_uid, 0, actor.id, to_text(tx.now()), study.site_id))
+
+
+def _record(tx: Tx, actor: Actor, made: Rejection) -> None:
+    values = {**asdict(made), "comment": made.comment[:2000], "revoked_by": "", "revoked_at": ""}
+    rows_review.add_rejection(tx, values)
+    audit.record(
+        tx, actor, "archive.reject", study_uid=made.study_uid, object_id=made.id, code=made.code, instance_count=made.instance_count
+    )
 
 
 def revoke_rejections(tx: Tx, actor: Actor, scope: Scope, study_uid: str) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import pydicom
+import structlog
 from pydicom.dataset import Dataset
 
 from archipel.archive import rows, rows_instances, rows_review
@@ -15,17 +17,20 @@ from archipel.archive.arrival import MADE_UP_ISSUERS
 from archipel.archive.changes import InstanceRejected, InstanceStored
 from archipel.archive.model import InstanceRef
 from archipel.archive.recount import recount
-from archipel.archive.reject import REASONS, Rejection, reject
+from archipel.archive.reject import REASONS, Rejection, reject, take_note
 from archipel.archive.retrieve import dataset
 from archipel.archive.seal import reopen
-from archipel.dicom import uids
+from archipel.dicom import header, uids
 from archipel.dicom.index import path_of
 from archipel.kit.actor import Actor
-from archipel.kit.blobs import Blobs
+from archipel.kit.blobs import BLOB_MISSING, BLOB_UNREADABLE, Blobs
 from archipel.kit.clock import from_text
 from archipel.kit.database import Tx
+from archipel.kit.errors import ArchipelError, Invalid
 from archipel.kit.feed import Change
 from archipel.kit.scope import Scope
+
+log = structlog.get_logger(__name__)
 
 KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
 NOTE_BYTES_MAX = 64 << 20
@@ -53,31 +58,30 @@ def replay_notes(tx: Tx) -> Iterator[Change]:
 
 
 def _apply(tx: Tx, ref: InstanceRef, blobs: Blobs) -> None:
-    if ref.length_bytes > NOTE_BYTES_MAX:
+    asked = _asked(blobs, ref)
+    if asked is None or asked[0] not in REASONS:
         return
-    note = _read(b"".join(dataset(blobs, ref)), ref.transfer_syntax_uid)
-    code = _title(note)
-    if code not in REASONS:
-        return
+    code, evidence = asked
     instance = rows_instances.known(tx, [ref.sop_instance_uid])[ref.sop_instance_uid]
-    for study_uid, named in _evidence(note).items():
-        study = rows.studies_by_uid(tx, [study_uid]).get(study_uid)
+    for study_uid, named in sorted(evidence.items()):
+        study = rows.studies_by_uid(tx, [study_uid], lock=True).get(study_uid)
         if study is None or study.site_id != instance.site_id:
             continue
         present = [uid for uid, row in rows_instances.known(tx, named).items() if row.study_uid == study_uid and not row.rejection_id]
         standing = rows_review.rejection_of_note(tx, study_uid, ref.sop_instance_uid)
-        if standing is not None and present:
-            _hide_late(tx, standing, study_uid, present)
-        elif present:
-            actor = Actor("device", ref.source_ae or "unknown", site_id=study.site_id)
+        actor = Actor("device", ref.source_ae or "unknown", site_id=study.site_id)
+        if standing is None and present:
             reject(tx, actor, SCOPE, study_uid, code=code, sop_instance_uids=present, note_uid=ref.sop_instance_uid)
+        elif standing is None:
+            take_note(tx, actor, study, code=code, note_uid=ref.sop_instance_uid)
+        elif present:
+            _hide_late(tx, standing, study_uid, present)
 
 
 def _hide_late(tx: Tx, standing: Any, study_uid: str, present: list[str]) -> None:
     """What a note names and arrives after it is hidden too, unless a person has taken the rejection back."""
     if standing.revoked_at:
         return
-    rows.studies_by_uid(tx, [study_uid], lock=True)
     reopen(tx, study_uid)
     rows_review.hide_instances(tx, standing.id, study_uid, "", present)
     rows_review.set_rejection_count(tx, standing.id, rows_review.hidden_count(tx, standing.id))
@@ -85,23 +89,52 @@ def _hide_late(tx: Tx, standing: Any, study_uid: str, present: list[str]) -> Non
     tx.publish(InstanceRejected(study_uid, standing.site_id, standing.id))
 
 
+def _asked(blobs: Blobs, ref: InstanceRef) -> tuple[str, dict[str, list[str]]] | None:
+    """The reason of a note and what it names, SOP Instance UIDs by study; None for one that cannot be read: others are not its business."""
+    if ref.length_bytes > NOTE_BYTES_MAX:
+        return None
+    try:
+        data = b"".join(dataset(blobs, ref))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they cite values
+            note = _read(data, ref.transfer_syntax_uid)
+            return _title(note), _evidence(note)
+    except ArchipelError as error:
+        if not isinstance(error, Invalid) and error.code not in (BLOB_MISSING, BLOB_UNREADABLE):  # a store that is away has lost nothing
+            raise
+        reason = error.code
+    except (*header.READ_ERRORS, RecursionError) as error:
+        reason = type(error).__name__
+    log.warning("archive.note_unreadable", study_uid=ref.study_uid, sop_instance_uid=ref.sop_instance_uid, reason=reason)
+    return None
+
+
 def _read(data: bytes, transfer_syntax_uid: str) -> Dataset:
     syntax = pydicom.uid.UID(transfer_syntax_uid)
-    return pydicom.filereader.read_dataset(io.BytesIO(data), syntax.is_implicit_VR, syntax.is_little_endian)
+    file = io.BytesIO(data)
+    if transfer_syntax_uid == uids.DEFLATED:
+        file = io.BytesIO(header.inflate_header(file))
+    return pydicom.filereader.read_dataset(file, syntax.is_implicit_VR, syntax.is_little_endian)
+
+
+def _items(parent: Dataset, keyword: str) -> list[Dataset]:
+    """The items of a sequence; none where something else stands in its place."""
+    value = parent.get(keyword)
+    return list(value) if isinstance(value, pydicom.Sequence) else []
 
 
 def _title(note: Dataset) -> str:
-    titles = note.get("ConceptNameCodeSequence") or [Dataset()]
-    return str(titles[0].get("CodeValue", "")) if titles[0].get("CodingSchemeDesignator", "") == "DCM" else ""
+    title, *_ = [*_items(note, "ConceptNameCodeSequence"), Dataset()]
+    return str(title.get("CodeValue", "")) if title.get("CodingSchemeDesignator", "") == "DCM" else ""
 
 
 def _evidence(note: Dataset) -> dict[str, list[str]]:
     """SOP Instance UIDs by study, from the evidence that the note lists."""
     found: dict[str, list[str]] = {}
-    for study in note.get("CurrentRequestedProcedureEvidenceSequence") or []:
-        for series in study.get("ReferencedSeriesSequence") or []:
+    for study in _items(note, "CurrentRequestedProcedureEvidenceSequence"):
+        for series in _items(study, "ReferencedSeriesSequence"):
             uids_of = found.setdefault(str(study.get("StudyInstanceUID", "")), [])
-            uids_of += [str(item.get("ReferencedSOPInstanceUID", "")) for item in series.get("ReferencedSOPSequence") or []]
+            uids_of += [str(item.get("ReferencedSOPInstanceUID", "")) for item in _items(series, "ReferencedSOPSequence")]
     return found
 
 
