@@ -14,7 +14,7 @@ import pydicom
 import pytest
 from PIL import Image
 
-from archipel import archive, audit
+from archipel import archive, audit, directory
 from archipel.kit.scope import Scope
 from tests import make
 from tests.web.door import Door, running
@@ -209,3 +209,20 @@ def test_a_document_that_the_region_attaches_belongs_to_the_exams_site(door_on: 
     door_on.client("administrator").patch("/sites/north", json={"active": False})
     (late,) = rows(client.post("/uploads", data={"study_uid": uid}, files={"file": ("q.pdf", PDF + b" ")}))
     assert (late["fate"], late["reason"]) == ("refused", "site-closed")
+
+
+def test_the_training_region_and_real_sites_add_nothing_to_each_others_exams(door_on: Door) -> None:
+    door_on.database.transact(lambda tx: directory.set_demo(tx, ["south"]))
+    door_on.account("region", "archive_operator")  # of the north, and sees the training region too
+    door_on.account("trainer", "technician", "south")
+    first, second, real = make.ct_study(instances=2) + make.ct_study(instances=1)
+    door_on.store(first, site_id="south")
+    door_on.store(real)
+    client, uid = door_on.client("region"), str(first.StudyInstanceUID)
+    (document,) = rows(client.post("/uploads", data={"study_uid": uid}, files={"file": ("p.pdf", PDF)}))
+    (image,) = rows(client.post("/uploads", files={"file": ("i.dcm", make.part10(second))}))
+    joins = make.ct_study(instances=1)[0]
+    joins.StudyInstanceUID = real.StudyInstanceUID
+    (strange,) = rows(door_on.client("trainer").post("/uploads", files={"file": ("i.dcm", make.part10(joins))}))
+    assert [(row["fate"], row["reason"]) for row in (document, image, strange)] == [("refused", "training-region")] * 3
+    assert client.get(f"/exams/{uid}").json()["instance_count"] == 1

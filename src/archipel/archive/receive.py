@@ -1,7 +1,7 @@
 """Receive: index a group of instances whose bytes are durable, in one transaction.
 
 What arrives is never refused for whose it is: a second content under a known UID is kept aside, doubt about the patient is
-flagged, and both are shown to people (PEERS: refusing at the door loses exams).
+flagged, and both are shown to people (PEERS: refusing at the door loses exams). The training region alone is kept apart.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archipel import audit
-from archipel.archive import aside, rows, rows_receive
+from archipel.archive import apart, aside, rows, rows_receive
 from archipel.archive.arrival import (
     BIRTH_DATE,
     PATIENT_NAME,
@@ -143,21 +143,25 @@ def _decide(tx: Tx, one: Placed, known: _Known) -> Outcome:
     arrival = one.arrival
     existing = known.instances.get(arrival.sop_instance_uid)
     if existing is not None:
+        study = _value(existing, "study_uid")
+        if study not in known.studies:  # the UID is that of an instance of another study
+            known.studies |= rows_receive.studies(tx, [study])
+        if refused := apart.crossing(tx, arrival.source, known.studies[study].site_id):
+            return arrival.outcome(Fate.REFUSED, error=refused)
         if _value(existing, "digest") in (arrival.digest, arrival.padding_twin):
             return arrival.outcome(Fate.ALREADY_STORED, flags=_flags(known.studies.get(arrival.study_uid)))
         if one.place is None or one.lost is not None:  # this content is kept aside already
             return arrival.outcome(Fate.KEPT_ASIDE)
-        study = _value(existing, "study_uid")
         if isinstance(existing, dict):  # it came in this very group: the conflict shows it as archived
             _insert_new(tx, known)
-        if study not in known.studies:  # the UID is that of an instance of another study
-            known.studies |= rows_receive.studies(tx, [study])
         site_id = known.studies[study].site_id
         aside.keep(tx, arrival, one.place, site_id=site_id, archived_study_uid=study)
         return arrival.outcome(Fate.KEPT_ASIDE)
     if one.place is None:
         raise AssertionError("an instance without bytes must be one that is stored")
     study_row = _ensure_study(tx, arrival, known)
+    if refused := apart.crossing(tx, arrival.source, study_row.site_id):
+        return arrival.outcome(Fate.REFUSED, error=refused)
     _ensure_series(tx, arrival, known)
     row = _instance_row(tx, arrival, one.place)
     known.new_instances.append(row)
@@ -292,7 +296,10 @@ def _value(row: Any, name: str) -> Any:
 
 
 def audit_received(tx: Tx, group: Sequence[Placed], outcomes: Sequence[Outcome], begun: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Record that a transfer began, once per association and study (PS3.15 A.5.3.3); returns the pairs that are new."""
+    """Record that a transfer began, once per association and study (PS3.15 A.5.3.3), or was refused by the training region's wall.
+
+    Returns the pairs that are new.
+    """
     new: dict[tuple[str, str], Placed] = {}
     for one, outcome in zip(group, outcomes, strict=True):
         pair = (one.arrival.source.association_id, outcome.study_uid)
@@ -304,4 +311,5 @@ def audit_received(tx: Tx, group: Sequence[Placed], outcomes: Sequence[Outcome],
             tx, source.actor, "archive.receive", study_uid=study_uid, object_id=association_id,
             door=source.door, site_id=source.site_id, ae_title=source.ae_title, address=source.address,
         )  # fmt: skip
-    return set(new)
+    sources = (one.arrival.source for one in group)
+    return set(new) | apart.audit_refused(tx, zip(sources, outcomes, strict=True), begun)

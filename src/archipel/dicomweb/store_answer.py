@@ -15,6 +15,7 @@ KEPT_ASIDE = 0xB000
 KEPT_ASIDE_TEXT = "Another content is archived under this UID; this one is kept aside until a person has decided."
 PROCESSING_FAILURE = 0x0110
 CLASS_NOT_SUPPORTED = 0x0122
+NOT_AUTHORIZED = 0x0124
 NO_RESOURCES = 0xA700
 DOES_NOT_MATCH = 0xA900
 NOT_UNDERSTOOD = 0xC000
@@ -39,6 +40,7 @@ FAILURES = {
     "unsupported-media": NOT_UNDERSTOOD,
     "unsupported-class": CLASS_NOT_SUPPORTED,
     "unsupported-syntax": SYNTAX_NOT_SUPPORTED,
+    "training-region": NOT_AUTHORIZED,
 }
 # When nothing was stored, and all for one of these reasons, the status says so instead of 409.
 STATUS_OF_ALL = {"busy": 503, "out-of-space": 503, "failed": 503, "database": 503, "blobs": 503, "spool": 503, "too-large": 413}

@@ -52,6 +52,14 @@ def set_demo(tx: Tx, site_ids: Iterable[str]) -> None:
         rows.put_site(tx, replace(site_named(tx, site_id), demo=True))
 
 
+def same_region(tx: Tx, site_id: str, other_site_id: str) -> bool:
+    """Whether two sites are both of the training region or both real; one that is not in the directory counts as real.
+
+    What is synthetic never leaves the training region, and what is real never enters it: its people's passwords are public.
+    """
+    return site_id == other_site_id or _is_demo(tx, site_id) == _is_demo(tx, other_site_id)
+
+
 def site_named(tx: Tx, site_id: str) -> Site:
     """One site, or NotFound."""
     site = rows.get_site(tx, site_id)
@@ -63,6 +71,11 @@ def site_named(tx: Tx, site_id: str) -> Site:
 def sites(tx: Tx) -> list[Site]:
     """All sites by name."""
     return rows.all_sites(tx)
+
+
+def _is_demo(tx: Tx, site_id: str) -> bool:
+    site = rows.get_site(tx, site_id)
+    return site is not None and site.demo
 
 
 def _check(site: Site) -> None:

@@ -52,8 +52,10 @@ def require_store(tx: Tx, actor: Actor) -> None:
 
 
 def require_store_at(tx: Tx, actor: Actor, site_id: str) -> None:
-    """The same for what is added to an exam of a site that the actor sees."""
+    """The same for what is added to an exam of a site that the actor sees; the training region and real sites add nothing to each other."""
     require(actor, "exam.store")
+    if not directory.same_region(tx, actor.site_id, site_id):
+        raise NotAllowed("The training region and real sites never share an exam.", code="training-region", detail=f"{actor.id} {site_id}")
     if not directory.site_named(tx, site_id).active:
         whose = "Your site" if site_id == actor.site_id else "The exam's site"
         raise NotAllowed(f"{whose} is switched off; it stores nothing.", code="site-closed", detail=site_id)
@@ -77,12 +79,10 @@ def _is_for_documentation(host: str) -> bool:
 
 
 def check_destination(tx: Tx, site_ids: Iterable[str], destination_site_id: str) -> None:
-    """NotAllowed when exams of the training region would leave it: what is synthetic must never be taken for a patient."""
-    if directory.site_named(tx, destination_site_id).demo:
-        return
-    leaving = sorted({site_id for site_id in site_ids if directory.site_named(tx, site_id).demo})
-    if leaving:
-        raise NotAllowed("Exams of the training region cannot be sent outside it.", code="demo-stays", detail=", ".join(leaving))
+    """NotAllowed when exams would leave the training region, or real ones enter it: what is synthetic is never taken for a patient."""
+    crossing = sorted({site_id for site_id in site_ids if not directory.same_region(tx, site_id, destination_site_id)})
+    if crossing:
+        raise NotAllowed("Exams of the training region cannot be sent outside it.", code="demo-stays", detail=", ".join(crossing))
 
 
 def may_receive(tx: Tx, device: Device, site_id: str) -> bool:
@@ -95,7 +95,7 @@ def may_receive(tx: Tx, device: Device, site_id: str) -> bool:
         return False
     if device.site_id == site_id:
         return True
-    return device.receives_from_other_sites and at.demo == directory.site_named(tx, site_id).demo
+    return device.receives_from_other_sites and directory.same_region(tx, at.id, site_id)
 
 
 def require_device_change(actor: Actor, device: Device) -> None:
