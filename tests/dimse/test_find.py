@@ -154,6 +154,16 @@ def test_an_identifier_that_does_not_fit_the_model_is_a_mismatch(region: Region,
     assert final.ErrorComment
 
 
+@pytest.mark.parametrize("options", [b"", b"\x00\x00\x01"], ids=["each value", "each word"])
+def test_a_key_of_too_many_values_is_a_mismatch_that_says_so(filled: dict[str, Any], options: bytes) -> None:
+    names = "\\".join(f"NAME{n} X*" for n in range(600))
+    rows, _, final = ask(filled["region"], identifier("STUDY", PatientName=names), options=options)
+    assert rows == [] and final.Status == 0xA900
+    assert final.ErrorComment == "PatientName has at most 100 values in a search."
+    uids = [filled["ct"][0].StudyInstanceUID, *(f"1.2.3.{n}" for n in range(2000))]
+    assert len(ask(filled["region"], identifier("STUDY", StudyInstanceUID=uids))[0]) == 1
+
+
 def test_relational_queries_once_negotiated(filled: dict[str, Any]) -> None:
     rows, _, final = ask(filled["region"], identifier("SERIES", PatientID="P1", SeriesInstanceUID=""), options=b"\x01")
     assert (len(rows), final.Status) == (2, 0)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, cast, exists, false, func, literal, or_, select, true, tuple_
 
-from archipel.archive import rows_found, rows_instances, rows_narrow
+from archipel.archive import bounds, rows_found, rows_instances, rows_narrow
 from archipel.archive.arrival import BIRTH_DATE, FOLDED, ISSUER, ISSUER_UNIVERSAL, MADE_UP_ISSUERS, PATIENT_ID, PATIENT_NAME, SEX
 from archipel.archive.model import Level, Query
 from archipel.archive.rows import instance, series, study, words
@@ -34,6 +34,7 @@ PLAIN: dict[str, ColumnElement[Any]] = {
     index.SOP_CLASS_UID: instance.c.sop_class_uid,
 }
 NUMBERS: dict[str, ColumnElement[Any]] = {path_of("SeriesNumber"): series.c.number, path_of("InstanceNumber"): instance.c.number}
+NO_NUMBER = 2**31  # the first that neither an IS nor the index can hold
 DESCRIPTION = path_of("StudyDescription")
 ATTRIBUTES = {"PATIENT": study.c.attributes, "STUDY": study.c.attributes, "SERIES": series.c.attributes, "IMAGE": instance.c.attributes}
 # Read values of these VRs as instants: how to read a key, and what completes a stored value that leaves parts out.
@@ -70,6 +71,7 @@ def search(tx: Tx, scope: Scope, query: Query) -> tuple[list[dict[str, Any]], bo
 
 
 def conditions_of(tx: Tx, scope: Scope, query: Query) -> tuple[list[ColumnElement[bool]], tuple[str, ...]]:
+    bounds.check(query)
     conditions: list[ColumnElement[bool]] = []
     below: dict[str, list[ColumnElement[bool]]] = {}
     unsupported = []
@@ -84,7 +86,7 @@ def conditions_of(tx: Tx, scope: Scope, query: Query) -> tuple[list[ColumnElemen
             conditions += _few_of_modalities(tx, value, query)
             conditions.append(_in_study(series, series.c.modality, value, "CS", query))
         elif path == rows_found.SOP_CLASSES_IN_STUDY:
-            conditions.append(of_classes(values_of(value), query))
+            conditions += [of_classes(classes, query)] if (classes := values_of(value)) else []
         elif one is None:
             unsupported.append(path)
         elif LEVELS.index(one.level) > max(1, LEVELS.index(query.level.value)):
@@ -126,7 +128,8 @@ def _match(path: str, value: str, query: Query) -> ColumnElement[bool]:
     if path == STUDY_TIME:
         return study.c.study_time.between(*text.time_range(value))
     if path in NUMBERS:
-        return NUMBERS[path] == int(value) if re.fullmatch(r" *[+-]?[0-9]{1,10} *", value) else false()
+        asked = int(value) if re.fullmatch(r" *[+-]?[0-9]{1,10} *", value) else NO_NUMBER
+        return NUMBERS[path] == asked if -NO_NUMBER <= asked < NO_NUMBER else false()
     if path == DESCRIPTION and query.folded:
         return _like(study.c.description_folded, f"*{text.fold_pattern(value)}*")
     if path == ISSUER:
@@ -244,7 +247,7 @@ def _groups(value: str) -> list[str]:
 
 def _all_words(value: str, text_of_names: ColumnElement[Any]) -> ColumnElement[bool]:
     """Every word of the key starts a word of the name, in any order."""
-    words_asked = text.fold(value.replace("*", " ").replace("?", " ").replace("\\", " ")).split()
+    words_asked = bounds.words_of(value)
     return and_(true(), *(text_of_names.like(f"% {text.like_pattern(word)}%", escape="\\") for word in words_asked))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, or_, select
 
-from archipel.archive import rows_find, rows_found, rows_sealed
+from archipel.archive import bounds, rows_find, rows_found, rows_sealed
 from archipel.archive.model import Level, Query
 from archipel.archive.rows import instance, study
 from archipel.dicom import index
@@ -113,7 +113,7 @@ def _of_named_instances(tx: Tx, query: Query) -> list[ColumnElement[bool]]:
         sealed = {head.study_uid for head in rows_sealed.heads(tx, sop_instance_uids=uids)}
         found.append(or_(study.c.study_uid.in_(opened), study.c.study_uid.in_(sorted(sealed))))
     classes = rows_find.values_of(query.match.get(index.SOP_CLASS_UID, ""))
-    if classes:
+    if 0 < len(classes) <= bounds.VALUES_COUNT_MAX:
         found.append(rows_find.of_classes(classes, query))
     return found
 

@@ -32,6 +32,9 @@ STORE_ERRORS: dict[str, tuple[int, str]] = {
     "stopping": (status.OUT_OF_RESOURCES, "The archive is stopping; send again later"),
 }
 
+# Of any other operation that fails, by the code of its error.
+ERRORS: dict[str, int] = {"too-many-values": status.IDENTIFIER_MISMATCH}
+
 # Of anything else that fails, by the kind of the error.
 KINDS: dict[str, int] = {
     "invalid": status.UNABLE_TO_PROCESS,
@@ -60,7 +63,7 @@ def of_store_error(error: ArchipelError | None) -> tuple[int, str]:
 
 def of_error(error: ArchipelError) -> tuple[int, str]:
     """Status and comment for any other operation."""
-    return KINDS[error.kind], ascii_comment(error.public)
+    return ERRORS.get(error.code, KINDS[error.kind]), ascii_comment(error.public)
 
 
 def ascii_comment(text: str) -> str:
