@@ -45,8 +45,8 @@ class DimseSettings:
     idle_s: float = 600
     stall_s: float = 60
     """Time for one PDU to arrive whole, and for a peer to take what we send."""
-    device_check_s: float = 10
-    """How often an open association's device is looked up again."""
+    device_check_s: float = 1
+    """For how long an open association's device is taken for what it was; then it is looked up again before the next operation."""
     message_s: float = 6 * 3600
     """Time for one whole message."""
     identifier_bytes_max: int = 16 << 20
