@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.requests import Request
 
 from archipel.kit.errors import ArchipelError
+
+_RANGE = re.compile(r"bytes=\s*([0-9]{0,19})\s*-\s*([0-9]{0,19})", re.IGNORECASE)
 
 
 class OutOfRange(ArchipelError):
@@ -16,24 +20,22 @@ class OutOfRange(ArchipelError):
 def asked_range(http_request: Request, size_bytes: int, etag: str) -> tuple[int, int] | None:
     """First byte and length that are asked for, or None for the whole. Raises OutOfRange (416).
 
-    Several ranges, another unit and a stale If-Range mean the whole, as the standard allows.
+    Several ranges, another unit, numbers of more than 19 digits and a stale If-Range mean the whole, as the standard allows.
     """
-    value = http_request.headers.get("range", "").strip()
-    if not value.lower().startswith("bytes=") or "," in value:
+    asked = _RANGE.fullmatch(http_request.headers.get("range", "").strip())
+    if asked is None:
         return None
     condition = http_request.headers.get("if-range")
     if condition is not None and condition.strip() != etag:
         return None
-    first, dash, last = value[6:].strip().partition("-")
-    if not dash or not all(text.strip() == "" or (text.strip().isascii() and text.strip().isdigit()) for text in (first, last)):
-        return None
-    if not first.strip():
+    first, last = asked.groups()
+    if not first:
         length = min(int(last or 0), size_bytes)
         start, end = size_bytes - length, size_bytes - 1
     else:
-        start, end = int(first), min(int(last), size_bytes - 1) if last.strip() else size_bytes - 1
+        start, end = int(first), min(int(last), size_bytes - 1) if last else size_bytes - 1
     if start >= size_bytes or end < start:
-        if last.strip() and first.strip() and int(last) < int(first):
+        if last and first and int(last) < int(first):
             return None
         raise OutOfRange(f"The range lies outside the {size_bytes} bytes of this resource.", code="range", field="Range")
     return start, end - start + 1
