@@ -181,6 +181,61 @@ def test_a_peer_that_is_down_is_tried_again_and_the_note_arrives(room: Room, sto
     assert len(peer.got()) == 1
 
 
+def of_device(**changes: Any) -> Callable[[Any], Any]:
+    return lambda tx: directory.change_device(tx, SYSTEM, "PEER", **changes)
+
+
+def of_site(**changes: Any) -> Callable[[Any], Any]:
+    return lambda tx: directory.change_site(tx, SYSTEM, "a", **changes)
+
+
+@pytest.mark.parametrize(
+    ("pause", "resume"),
+    [
+        (of_device(active=False), of_device(active=True)),
+        (of_site(active=False), of_site(active=True)),
+        (of_device(receives_rejections=False), of_device(receives_rejections=True)),
+        (of_device(site_id="b"), of_device(site_id="a")),
+    ],
+    ids=["device-off", "site-closed", "takes-no-notes", "moved"],
+)
+def test_a_peer_that_is_paused_is_told_when_it_is_back(
+    room: Room, store_scp: Start, pause: Callable[[Any], Any], resume: Callable[[Any], Any]
+) -> None:
+    peer = store_scp()
+    device(room, "PEER", peer.port)
+    study = make.ct_study(instances=1)
+    room.send(*study)
+    made = reject(room, study[0].StudyInstanceUID)
+    follow(room)
+    room.database.transact(pause)
+    assert run_jobs(room) == 1
+    assert (job_states(room), peer.got()) == (["waiting"], [])
+    room.database.transact(resume)
+    room.clock.advance(60)  # type: ignore[attr-defined]
+    assert run_jobs(room) == 1
+    assert job_states(room) == ["done"]
+    assert [got.SOPInstanceUID for got in peer.got()] == [made.note_uid]
+
+
+def test_a_peer_that_stays_paused_ends_as_failed_and_one_that_is_removed_in_peace(room: Room, store_scp: Start) -> None:
+    peer = store_scp()
+    for ae_title in ("PAUSED", "REMOVED"):
+        device(room, ae_title, peer.port)
+    study = make.ct_study(instances=1)
+    room.send(*study)
+    reject(room, study[0].StudyInstanceUID)
+    follow(room)
+    room.database.transact(lambda tx: directory.change_device(tx, SYSTEM, "PAUSED", active=False))
+    room.database.transact(lambda tx: directory.remove_device(tx, SYSTEM, "REMOVED"))
+    for _ in range(4 * DEADLINE_H):
+        run_jobs(room)
+        room.clock.advance(31 * 60)  # type: ignore[attr-defined]
+    with room.database.read() as tx:
+        assert sorted((job["state"], "PAUSED" in job["error"]) for job in jobs.recent(tx)) == [("done", False), ("failed", True)]
+    assert peer.got() == []
+
+
 def test_a_peer_that_stays_down_ends_as_failed_with_its_reason(room: Room) -> None:
     device(room, "PEER", free_port())
     study = make.ct_study(instances=1)

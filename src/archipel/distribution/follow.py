@@ -39,8 +39,13 @@ def takes_note(tx: Tx, device: Device, rejection: Rejection) -> bool:
     """Whether a device is to be told of a rejection: it takes notes, may receive what is of that site, and did not send the note."""
     if not device.receives_rejections or not sharing.may_receive(tx, device, rejection.site_id):
         return False
+    return not sent_by(tx, device, rejection)
+
+
+def sent_by(tx: Tx, device: Device, rejection: Rejection) -> bool:
+    """Whether a device sent the note of a rejection itself."""
     received = archive.note_ref(tx, rejection)
-    return received is None or received.source_ae != device.ae_title
+    return received is not None and received.source_ae == device.ae_title
 
 
 def nothing_again(tx: Tx) -> Iterator[Change]:

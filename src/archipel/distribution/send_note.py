@@ -13,12 +13,12 @@ from archipel.dicom import sop_classes, transcode
 from archipel.directory import Device
 from archipel.distribution import rows
 from archipel.distribution.deliver import Caller, Forms, deliver
-from archipel.distribution.follow import NOTE_JOB, takes_note
+from archipel.distribution.follow import NOTE_JOB, sent_by, takes_note
 from archipel.kit.actor import Actor
 from archipel.kit.blobs import Blobs
 from archipel.kit.clock import to_text
 from archipel.kit.database import Database, Tx
-from archipel.kit.errors import NotFound
+from archipel.kit.errors import NotFound, Unavailable
 
 log = structlog.get_logger(__name__)
 ACTOR = Actor.system(NOTE_JOB)
@@ -26,7 +26,7 @@ SYNTAXES = (sop_classes.EXPLICIT_LITTLE, sop_classes.IMPLICIT_LITTLE)
 
 
 def note_job(database: Database, blobs: Blobs, caller: Caller) -> Callable[..., None]:
-    """The act of the job. It raises when the note did not arrive, and ends in peace when it need not be sent any more."""
+    """The act of the job. It raises when the note did not arrive, or may not go now, and ends in peace when it need not any more."""
 
     def act(*, rejection_id: str, ae_title: str) -> None:
         with database.read() as tx:
@@ -44,13 +44,23 @@ def note_job(database: Database, blobs: Blobs, caller: Caller) -> Callable[..., 
 
 
 def _still_due(tx: Tx, rejection_id: str, ae_title: str) -> tuple[Rejection, Device] | None:
-    """Rejection and device as they are now: the one may be taken back, the other removed or moved to another site."""
+    """Rejection and device as they are now; None when the one was taken back or the other removed, or when it is the note's sender.
+
+    Unavailable while the device may not be told: it is switched off, its site is, or it takes no such notes. A note is made once: what
+    is only a pause must not end it, and what is no pause ends with the deadline, as a failure that people see.
+    """
     rejection = archive.standing_rejection(tx, rejection_id)
     try:
         device = directory.device_named(tx, ae_title)
     except NotFound:
         return None
-    return (rejection, device) if rejection and takes_note(tx, device, rejection) else None
+    if rejection is None or sent_by(tx, device, rejection):
+        return None
+    if not takes_note(tx, device, rejection):
+        raise Unavailable(
+            f"{ae_title} is switched off, or takes no notes of the exam's site now.", code="device-paused", detail=rejection.site_id
+        )
+    return rejection, device
 
 
 def _own(tx: Tx, rejection: Rejection) -> Forms:
