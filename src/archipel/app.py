@@ -293,7 +293,7 @@ def _reset_demo(platform: Platform) -> None:
 
 
 def _seal(platform: Platform, study_uid: str) -> None:
-    archive.seal_study(platform.database, platform.blobs, study_uid)
+    archive.seal_study(platform.database, platform.blobs, study_uid, packs=platform.settings.archive.recompress)
 
 
 def _issuers(tx: Tx) -> dict[str, str]:

@@ -371,3 +371,27 @@ def test_memory_stays_bounded_when_a_large_object_streams(blobs: Blobs) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert sum(len(chunk) for chunk in blobs.stream("k", 0, 40_000_000)) == 40_000_000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000  # kB
+
+
+def test_what_is_put_may_be_read_from_the_store_itself(blobs: Blobs) -> None:
+    """Sealing does so; the client of an object store cannot be called where it pulls."""
+    blobs.put("from/it", [bytes(range(256)) * 65_536])
+    assert blobs.put("to/it", blobs.stream("from/it", 0, 16 << 20)) == 16 << 20
+    assert blobs.read("to/it", (16 << 20) - 256, 256) == bytes(range(256))
+
+
+def test_a_failure_of_what_makes_the_bytes_is_told_and_leaves_nothing(blobs: Blobs) -> None:
+    class Broken(Exception):
+        pass
+
+    def chunks(count: int) -> Iterator[bytes]:
+        for _ in range(count):
+            yield bytes(1 << 20)
+        raise Broken
+
+    for count in (1, 30):
+        with pytest.raises((Broken, Unavailable)):
+            blobs.put("broken", chunks(count))
+        with pytest.raises(NotFound):
+            blobs.size("broken")
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("blobs-put")] == []

@@ -17,7 +17,7 @@ from archipel.archive.model import ConflictKind, Fate, Flag, Incoming, InstanceR
 from archipel.archive.receiver import Receiver
 from archipel.archive.reject import REASONS, Rejection, reject, rejections, revoke_rejections, standing_rejection
 from archipel.archive.rejection_note import KEY_OBJECT_SELECTION, make_note, note_bytes, note_ref, own_note
-from archipel.archive.retrieve import dataset, dataset_range, header_bytes, locate, part10
+from archipel.archive.retrieve import codestream, codestream_lengths, dataset, dataset_range, header_bytes, locate, part10, stored_end
 from archipel.archive.seal import JOB as SEAL_JOB
 from archipel.archive.seal import Leftovers, seal_study
 from archipel.archive.settle import settle_due
@@ -28,8 +28,9 @@ from archipel.archive.verify import Checked, Damage, orphans, verify
 __all__ = [
     "DEFAULTS", "DERIVED_PATHS", "KEY_OBJECT_SELECTION", "REASONS", "SEAL_JOB", "Checked", "Conflict", "ConflictKind", "Damage",
     "Difference", "Exam", "Fate", "Flag", "Incoming", "InstanceRef", "IntakeLimits", "Leftovers", "Level", "Outcome", "Page", "Place",
-    "Query", "Receiver", "Refusal", "Rejection", "Series", "Source", "Sweeper", "conflict_with_id", "conflicts", "count_conflicts",
-    "dataset", "dataset_range", "exam", "exams", "find", "followers", "header_bytes", "kind_of", "locate", "make_note", "note_bytes",
-    "note_ref", "orphans", "own_note", "part10", "reject", "rejections", "resolve", "revoke_rejections", "same_pixels", "seal_study",
-    "series_of", "settle_due", "standing_rejection", "study_count_of_site", "totals", "verify", "walk_file",
+    "Query", "Receiver", "Refusal", "Rejection", "Series", "Source", "Sweeper", "codestream", "codestream_lengths", "conflict_with_id",
+    "conflicts", "count_conflicts", "dataset", "dataset_range", "exam", "exams", "find", "followers", "header_bytes", "kind_of",
+    "locate", "make_note", "note_bytes", "note_ref", "orphans", "own_note", "part10", "reject", "rejections", "resolve",
+    "revoke_rejections", "same_pixels", "seal_study", "series_of", "settle_due", "standing_rejection", "stored_end",
+    "study_count_of_site", "totals", "verify", "walk_file",
 ]  # fmt: skip

@@ -21,7 +21,8 @@ def keep(tx: Tx, arrival: Arrival, place: Place, *, site_id: str, archived_study
     """Keep a second content of a known UID aside, with what is needed to take it instead."""
     kept = {
         "blob_key": place.blob_key, "offset": place.offset, "length_bytes": place.length_bytes, "dataset_offset": place.dataset_offset,
-        "transfer_syntax_uid": arrival.incoming.transfer_syntax_uid, "sop_class_uid": arrival.sop_class_uid, "digest": arrival.digest,
+        "packed": place.packed, "transfer_syntax_uid": arrival.incoming.transfer_syntax_uid,
+        "sop_class_uid": arrival.sop_class_uid, "digest": arrival.digest,
         "pixel_data_offset": arrival.pixel_data_offset, "study_uid": arrival.study_uid, "series_uid": arrival.series_uid,
         "attributes": arrival.indexed("IMAGE"), "number": arrival.instance_number,
         "frame_count": arrival.frame_count, "site_id": arrival.source.site_id, "source_ae": arrival.source.ae_title[:16],

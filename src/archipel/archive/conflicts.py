@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archipel import audit
-from archipel.archive import rows, rows_instances, rows_review
+from archipel.archive import packing, rows, rows_instances, rows_review
 from archipel.archive.adopt import adopt
 from archipel.archive.changes import ConflictFound, ConflictResolved
 from archipel.archive.model import ConflictKind, Flag, Place
@@ -124,9 +124,8 @@ def same_pixels(tx: Tx, blobs: Blobs, scope: Scope, conflict_id: str) -> bool | 
     if not archived or archived[0].pixel_data_offset is None or archived[0].transfer_syntax_uid != row.kept["transfer_syntax_uid"]:
         return None
     kept = row.kept
-    return _same_range(
-        blobs, _pixels(archived[0].place, archived[0].pixel_data_offset),
-        _pixels(place_of(kept), kept["pixel_data_offset"]),
+    return _same_to_the_end(
+        blobs, (archived[0].place, archived[0].pixel_data_offset), (place_of(kept), kept["pixel_data_offset"])
     )  # fmt: skip
 
 
@@ -162,12 +161,12 @@ def _exchange(tx: Tx, actor: Actor, found: Conflict, row: Any) -> None:
     rows.studies_by_uid(tx, [found.study_uid], lock=True)
     reopen(tx, found.study_uid)
     archived = rows_instances.known(tx, [found.sop_instance_uid])[found.sop_instance_uid]
-    columns = tuple(row.kept)
-    rows_review.swap_instance(tx, found.sop_instance_uid, dict(row.kept))
+    kept = {"packed": "", **row.kept}
+    rows_review.swap_instance(tx, found.sop_instance_uid, kept)
     rows_review.change_conflict(
-        tx, found.id, kept={name: getattr(archived, name) for name in columns}, archived=row.received, received=row.archived
+        tx, found.id, kept={name: getattr(archived, name) for name in kept}, archived=row.received, received=row.archived
     )
-    adopt(tx, actor, row.kept, row.received, left_digest=archived.digest)
+    adopt(tx, actor, kept, row.received, left_digest=archived.digest)
     recount(tx, found.study_uid)
 
 
@@ -180,16 +179,14 @@ def _clear_flag(tx: Tx, found: Conflict) -> None:
         rows.change_study(tx, found.study_uid, flags=" ".join(f for f in study.flags.split() if f in kinds))
 
 
-def _pixels(place: Place, pixel_data_offset: int) -> tuple[str, int, int]:
-    start = place.dataset_offset + pixel_data_offset
-    return place.blob_key, place.offset + start, place.length_bytes - start
-
-
-def _same_range(blobs: Blobs, one: tuple[str, int, int], other: tuple[str, int, int]) -> bool:
-    if one[2] != other[2]:
+def _same_to_the_end(blobs: Blobs, one: tuple[Place, int], other: tuple[Place, int]) -> bool:
+    """Whether two instances hold the same bytes, each from an offset of its dataset to its end."""
+    (left, left_at), (right, right_at) = ((place, place.dataset_offset + offset) for place, offset in (one, other))
+    length = left.length_bytes - left_at
+    if length != right.length_bytes - right_at:
         return False
-    for start in range(0, one[2], CHUNK_BYTES):
-        length = min(CHUNK_BYTES, one[2] - start)
-        if blobs.read(one[0], one[1] + start, length) != blobs.read(other[0], other[1] + start, length):
+    for start in range(0, length, CHUNK_BYTES):
+        size = min(CHUNK_BYTES, length - start)
+        if packing.get(blobs, left, left_at + start, size) != packing.get(blobs, right, right_at + start, size):
             return False
     return True

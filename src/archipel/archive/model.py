@@ -100,12 +100,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Place:
-    """Where stored bytes are: a Part 10 file of ``length_bytes`` at ``offset`` of a blob; its dataset starts ``dataset_offset`` later."""
+    """Where stored bytes are: a Part 10 file of ``length_bytes`` at ``offset`` of a blob; its dataset starts ``dataset_offset`` later.
+
+    With ``packed`` it stands there in another form (``packing``), and length and dataset offset are those of the file as received.
+    """
 
     blob_key: str
     offset: int
     length_bytes: int
     dataset_offset: int
+    packed: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,7 @@ class InstanceRef:
     modality: str = ""
     number: int | None = None
     source_ae: str = ""
+    packed: str = ""
 
     @property
     def dataset_length_bytes(self) -> int:
@@ -137,7 +142,7 @@ class InstanceRef:
     @property
     def place(self) -> Place:
         """Where the bytes are."""
-        return Place(self.blob_key, self.offset, self.length_bytes, self.dataset_offset)
+        return Place(self.blob_key, self.offset, self.length_bytes, self.dataset_offset, self.packed)
 
 
 @dataclass(frozen=True)

@@ -239,7 +239,7 @@ def _instance_row(tx: Tx, arrival: Arrival, place: Place) -> dict[str, Any]:
         "length_bytes": place.length_bytes, "dataset_offset": place.dataset_offset, "pixel_data_offset": arrival.pixel_data_offset,
         "frame_count": arrival.frame_count, "digest": arrival.digest, "attributes": arrival.indexed("IMAGE"),
         "site_id": arrival.source.site_id, "source_ae": arrival.source.ae_title[:16], "rejection_id": "",
-        "received_at": to_text(tx.now()),
+        "received_at": to_text(tx.now()), "packed": place.packed,
     }  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def held(tx: Tx, contents: Iterable[tuple[str, str]]) -> dict[tuple[str, str], H
             one.sop_instance_uid, one.study_uid, one.kept["digest"], place_of(one.kept), one.id
         )
     for uid, row in rows_instances.known(tx, (uid for uid, _ in wanted)).items():
-        place = Place(row.blob_key, row.offset, row.length_bytes, row.dataset_offset)
+        place = Place(row.blob_key, row.offset, row.length_bytes, row.dataset_offset, row.packed)
         found[uid, row.digest] = Held(uid, row.study_uid, row.digest, place)
     return {key: one for key, one in found.items() if key in wanted}
 
@@ -75,7 +75,7 @@ def mend(tx: Tx, actor: Actor, lost: Held, place: Place, *, digest: str, transfe
     """Turn the index to ``place``, where the same content is durable now; False when it has been turned elsewhere meanwhile."""
     values = {
         "blob_key": place.blob_key, "offset": place.offset, "length_bytes": place.length_bytes, "dataset_offset": place.dataset_offset,
-        "digest": digest, "transfer_syntax_uid": transfer_syntax_uid,
+        "digest": digest, "transfer_syntax_uid": transfer_syntax_uid, "packed": place.packed,
     }  # fmt: skip
     rows.studies_by_uid(tx, [lost.study_uid], lock=True)
     reopen(tx, lost.study_uid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from archipel.archive import rows, rows_instances
+from archipel.archive import packing, rows, rows_instances
 from archipel.archive.model import InstanceRef
 from archipel.kit.blobs import CHUNK_BYTES, Blobs
 from archipel.kit.database import Tx
@@ -38,20 +38,35 @@ def locate(
     return found
 
 
-def part10(blobs: Blobs, ref: InstanceRef, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
-    """The stored Part 10 file in chunks."""
-    return blobs.stream(ref.blob_key, ref.offset, ref.length_bytes, chunk_bytes)
+def part10(blobs: Blobs, ref: InstanceRef, start: int = 0, length: int | None = None, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+    """The Part 10 file, or ``length`` bytes of it from ``start``, in chunks."""
+    return packing.stream(blobs, ref.place, start, ref.length_bytes - start if length is None else length, chunk_bytes)
 
 
 def dataset(blobs: Blobs, ref: InstanceRef, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
     """The dataset as it was sent, in chunks, without preamble and file meta."""
-    return blobs.stream(ref.blob_key, ref.offset + ref.dataset_offset, ref.dataset_length_bytes, chunk_bytes)
+    return packing.stream(blobs, ref.place, ref.dataset_offset, ref.dataset_length_bytes, chunk_bytes)
+
+
+def codestream(blobs: Blobs, ref: InstanceRef, number: int) -> bytes | None:
+    """A frame (from 0) in lossless HTJ2K, when that is how it is stored though it was received uncompressed; else None."""
+    return packing.codestream(blobs, ref.place, number)
+
+
+def codestream_lengths(ref: InstanceRef) -> tuple[int, ...]:
+    """Bytes of each frame as ``codestream`` gives it; empty unless it gives every one."""
+    return packing.codestream_lengths(ref.place)
+
+
+def stored_end(ref: InstanceRef) -> int:
+    """Where the instance ends in its object."""
+    return ref.offset + packing.stored_bytes(ref.place)
 
 
 def dataset_range(blobs: Blobs, ref: InstanceRef, offset: int, length: int) -> bytes:
     """``length`` bytes of the dataset from ``offset``, never past its end."""
     length = max(0, min(length, ref.dataset_length_bytes - offset))
-    return blobs.read(ref.blob_key, ref.offset + ref.dataset_offset + offset, length)
+    return packing.get(blobs, ref.place, ref.dataset_offset + offset, length)
 
 
 def header_bytes(blobs: Blobs, ref: InstanceRef) -> bytes:

@@ -105,7 +105,7 @@ def _ref(row: Any, site_id: str, modality: str) -> InstanceRef:
     return InstanceRef(
         row.study_uid, row.series_uid, row.sop_instance_uid, row.sop_class_uid, row.transfer_syntax_uid, row.blob_key, row.offset,
         row.length_bytes, row.dataset_offset, row.pixel_data_offset, row.frame_count, row.digest, site_id, modality, row.number,
-        row.source_ae,
+        row.source_ae, row.packed,
     )  # fmt: skip
 
 

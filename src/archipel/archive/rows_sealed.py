@@ -51,6 +51,7 @@ class InstanceRow(NamedTuple):
     source_ae: str
     rejection_id: str
     received_at: str
+    packed: str
 
 
 COLUMNS = InstanceRow._fields

@@ -77,17 +77,20 @@ class Leftovers:
             self._database.transact(partial(_ask_all, study_uids=some))
 
 
-def seal_study(database: Database, blobs: Blobs, study_uid: str) -> int:
-    """Seal every series of a settled study that has open rows; returns how many. One that has not settled is left alone."""
+def seal_study(database: Database, blobs: Blobs, study_uid: str, *, packs: bool = True) -> int:
+    """Seal every series of a settled study that has open rows; returns how many. One that has not settled is left alone.
+
+    ``packs``: uncompressed images become HTJ2K on the way, each decoded and compared first.
+    """
     with database.read() as tx:
         study = rows.studies_by_uid(tx, [study_uid]).get(study_uid)
         if study is None or not study.settled_at:
             return 0
         series = sorted({row.series_uid for row in rows_sealed.open_rows(tx, study_uid)})
-    return sum(seal_series(database, blobs, study_uid, one) for one in series)
+    return sum(seal_series(database, blobs, study_uid, one, packs=packs) for one in series)
 
 
-def seal_series(database: Database, blobs: Blobs, study_uid: str, series_uid: str) -> bool:
+def seal_series(database: Database, blobs: Blobs, study_uid: str, series_uid: str, *, packs: bool = True) -> bool:
     """Seal one series, what was sealed of it before included; False when nothing was to be done, or something else came in between.
 
     A damaged instance keeps its row, or gets it back: ``verify`` reports it, and the same instance mends it when it comes again.
@@ -103,7 +106,7 @@ def seal_series(database: Database, blobs: Blobs, study_uid: str, series_uid: st
         key = _new_key()
         with database.write(durable=False) as tx:  # should we die before the index turns to it
             rows_let_go.note(tx, [key], to_text(tx.now()))
-        copy = sealed_object.Copy(blobs, members, facts, key)
+        copy = sealed_object.Copy(blobs, members, facts, key, packs=packs)
         try:
             blobs.put(key, copy.pieces())
         except (ArchipelError, sealed_object.Differs):
@@ -112,7 +115,8 @@ def seal_series(database: Database, blobs: Blobs, study_uid: str, series_uid: st
             log.error("seal.damaged", study_uid=study_uid, sop_instance_uid=copy.differs.row.sop_instance_uid, reason=str(copy.differs))
             bad.add(copy.differs.row.sop_instance_uid)
             continue
-        done = database.transact(partial(_turn, copied=(opened, before), members=members, key=key))
+        old = {row.blob_key for row in members}
+        done = database.transact(partial(_turn, copied=(opened, before), members=copy.placed, key=key, old=old))
         log.info("seal.series", study_uid=study_uid, series_uid=series_uid, instances=len(members), damaged=len(bad), done=done)
         return done
     return False
@@ -122,7 +126,7 @@ def _damaged(blobs: Blobs, some: Sequence[InstanceRow]) -> set[str]:
     return {row.sop_instance_uid for row in some if damage(blobs, place_of(row._asdict()), row.digest)}
 
 
-def _turn(tx: Tx, copied: tuple[list[InstanceRow], list[InstanceRow]], members: Sequence[InstanceRow], key: str) -> bool:
+def _turn(tx: Tx, copied: tuple[list[InstanceRow], list[InstanceRow]], members: Sequence[InstanceRow], key: str, old: set[str]) -> bool:
     """Turn the index to the object, if the series still is what was copied."""
     study_uid, series_uid = members[0].study_uid, members[0].series_uid
     study = rows.studies_by_uid(tx, [study_uid], lock=True)[study_uid]
@@ -134,9 +138,9 @@ def _turn(tx: Tx, copied: tuple[list[InstanceRow], list[InstanceRow]], members: 
     taken = {row.sop_instance_uid for row in members}
     rows_sealed.insert_rows(tx, [row for row in before if row.sop_instance_uid not in taken])
     rows_sealed.drop_rows(tx, [row for row in opened if row.sop_instance_uid in taken])
-    rows_sealed.add(tx, study_uid, series_uid, key, sealed_object.placed(members, key), to_text(tx.now()))
+    rows_sealed.add(tx, study_uid, series_uid, key, members, to_text(tx.now()))
     rows_let_go.keep(tx, key)
-    rows_let_go.note(tx, {row.blob_key for row in members}, to_text(tx.now()))
+    rows_let_go.note(tx, old, to_text(tx.now()))
     tx.publish(SeriesSealed(study_uid, series_uid, study.site_id, len(members)))
     return True
 

@@ -1,4 +1,4 @@
-"""Sealed object: the Part 10 files of a series back to back, then a manifest of them, then a tail that says where it is.
+"""Sealed object: the Part 10 files of a series back to back, packed or as received; then a manifest, and a tail that says where it is.
 
 Whoever has the objects alone can make the index again. All numbers are big-endian; the manifest is zlib-compressed JSON.
 """
@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from archipel.archive import packing
+from archipel.archive.model import Place
 from archipel.archive.rows_sealed import FORMAT, InstanceRow
 from archipel.kit.blobs import BLOB_MISSING, BLOB_UNREADABLE, Blobs
 from archipel.kit.errors import ArchipelError, Invalid
@@ -21,7 +23,6 @@ MAGIC = b"ARCHIPEL SERIES\n"
 # Magic, format, nothing yet, offset and length of the manifest, its SHA-256.
 TAIL = struct.Struct(">16sIIQQ32s")
 MANIFEST_BYTES_MAX = 256 << 20
-COPY_BYTES = 1 << 20
 
 
 class Differs(Exception):
@@ -32,45 +33,46 @@ class Differs(Exception):
         self.row = row
 
 
-def placed(rows: Sequence[InstanceRow], key: str) -> list[InstanceRow]:
-    """The rows as they will be in the object of this key, one behind the other."""
-    at, found = 0, []
-    for row in rows:
-        found.append(row._replace(blob_key=key, offset=at))
-        at += row.length_bytes
-    return found
-
-
 class Copy:
-    """The making of one object: its rows, the facts about their series, and its key. ``differs`` says what ended it, if something did."""
+    """The making of one object: its rows, the facts about their series, and its key.
 
-    def __init__(self, blobs: Blobs, rows: Sequence[InstanceRow], facts: dict[str, Any], key: str) -> None:
-        self._blobs, self._rows, self._facts, self._key = blobs, rows, facts, key
+    ``placed`` holds the rows as they are in the object when all of it was given; ``differs`` says what ended it, if something did.
+    """
+
+    def __init__(self, blobs: Blobs, rows: Sequence[InstanceRow], facts: dict[str, Any], key: str, *, packs: bool) -> None:
+        self._blobs, self._rows, self._facts, self._key, self._packs = blobs, rows, facts, key, packs
+        self.placed: list[InstanceRow] = []
         self.differs: Differs | None = None
 
     def pieces(self) -> Iterator[bytes]:
         """The bytes of the object. Each dataset is compared with its digest on the way: raises Differs, and what was given is of no use."""
         length = 0
         for row in self._rows:
+            writing = packing.Writing(self._blobs, _place(row), row.transfer_syntax_uid, row.pixel_data_offset, packs=self._packs)
             try:
-                yield from _copied(self._blobs, row)
+                yield from _copied(row, writing)
             except Differs as failure:  # a store's client may wrap what ends the bytes that it sends
                 self.differs = failure
                 raise
-            length += row.length_bytes
-        held = {"columns": InstanceRow._fields, "instances": placed(self._rows, self._key), **self._facts}
+            self.placed.append(row._replace(blob_key=self._key, offset=length, packed=writing.packed))
+            length += writing.stored_bytes
+        held = {"columns": InstanceRow._fields, "instances": self.placed, **self._facts}
         manifest = zlib.compress(json.dumps(held, ensure_ascii=False, separators=(",", ":")).encode(), 6)
         yield manifest
         yield TAIL.pack(MAGIC, FORMAT, 0, length, len(manifest), hashlib.sha256(manifest).digest())
 
 
-def _copied(blobs: Blobs, row: InstanceRow) -> Iterator[bytes]:
+def _place(row: InstanceRow) -> Place:
+    return Place(row.blob_key, row.offset, row.length_bytes, row.dataset_offset, row.packed)
+
+
+def _copied(row: InstanceRow, writing: packing.Writing) -> Iterator[bytes]:
     running, seen = hashlib.sha256(), 0
     try:
-        for chunk in blobs.stream(row.blob_key, row.offset, row.length_bytes, COPY_BYTES):
-            running.update(chunk if seen >= row.dataset_offset else memoryview(chunk)[row.dataset_offset - seen :])
-            seen += len(chunk)
-            yield chunk
+        for stored, received in writing.pieces():
+            running.update(received if seen >= row.dataset_offset else memoryview(received)[row.dataset_offset - seen :])
+            seen += len(received)
+            yield stored
     except ArchipelError as error:
         if error.code not in (BLOB_MISSING, BLOB_UNREADABLE):  # a store that is away has lost nothing
             raise

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from archipel.archive import rows_instances, rows_review, rows_sealed
+from archipel.archive import packing, rows_instances, rows_review, rows_sealed
 from archipel.archive.model import Place
 from archipel.kit.blobs import BLOB_MISSING, BLOB_UNREADABLE, Blobs
 from archipel.kit.database import Database, Tx
@@ -47,7 +47,7 @@ def verify(database: Database, blobs: Blobs) -> Iterator[Checked]:
 
 
 def _place(row: Any) -> Place:
-    return Place(row.blob_key, row.offset, row.length_bytes, row.dataset_offset)
+    return Place(row.blob_key, row.offset, row.length_bytes, row.dataset_offset, row.packed)
 
 
 def _paged(database: Database, read: Callable[[Tx, Any, int], list[Any]], after: Any, size: int) -> Iterator[Any]:
@@ -79,7 +79,7 @@ def _checked(blobs: Blobs, row: Any, place: Place, digest: str) -> Checked:
 
 def place_of(kept: dict[str, Any]) -> Place:
     """Where a content that is kept aside is."""
-    return Place(kept["blob_key"], kept["offset"], kept["length_bytes"], kept["dataset_offset"])
+    return Place(kept["blob_key"], kept["offset"], kept["length_bytes"], kept["dataset_offset"], kept.get("packed", ""))
 
 
 def damage(blobs: Blobs, place: Place, digest: str) -> str:
@@ -87,7 +87,7 @@ def damage(blobs: Blobs, place: Place, digest: str) -> str:
     running = hashlib.sha256()
     length = place.length_bytes - place.dataset_offset
     try:
-        for chunk in blobs.stream(place.blob_key, place.offset + place.dataset_offset, length, 1 << 20):
+        for chunk in packing.stream(blobs, place, place.dataset_offset, length, 1 << 20, fresh=True):
             running.update(chunk)
             length -= len(chunk)
     except ArchipelError as error:

@@ -28,8 +28,13 @@ def retrieve(parts: Parts, http_request: Request, uids_of: tuple[str, str, str],
     accepted = wishes(http_request)
     wanted = read_numbers(numbers)
     ref = find_instances(parts, http_request, *uids_of)[0]
-    form = negotiate.frames(accepted, ref.transfer_syntax_uid, len(wanted))
+    form = negotiate.frames(accepted, _kept_syntax(ref), len(wanted))
     return _answer(parts, http_request, ref, wanted, form)
+
+
+def _kept_syntax(ref: archive.InstanceRef) -> str:
+    """The syntax in which frames are given where the client takes any: HTJ2K when sealing has made them so."""
+    return uids.HTJ2K_LOSSLESS if archive.codestream_lengths(ref) else ref.transfer_syntax_uid
 
 
 def retrieve_all(parts: Parts, http_request: Request, ref: archive.InstanceRef) -> Response:
@@ -62,7 +67,8 @@ def _answer(parts: Parts, http_request: Request, ref: archive.InstanceRef, wante
                 related.Part(form.content_type, chunks, length, f"{root}/{number}")
                 for number, (length, chunks) in zip(wanted, found, strict=True)
             )
-            whole: Any = list(body) if _as_stored(ref, table, form.transfer_syntax_uid) else body
+            at_hand = _as_stored(ref, table, form.transfer_syntax_uid) or form.transfer_syntax_uid == _kept_syntax(ref)
+            whole: Any = list(body) if at_hand else body
             return related.answer(whole, form.media, headers=headers)
         return _single(parts, http_request, ref, table, wanted[0], form, headers)
     except Invalid as error:
@@ -88,9 +94,15 @@ def _single(
 
 
 def _as_stored(ref: archive.InstanceRef, table: Table, transfer_syntax_uid: str) -> bool:
-    """Whether frames in the syntax are ranges of the stored bytes."""
+    """Whether frames in the syntax are ranges of the dataset as it was received."""
     stored = ref.transfer_syntax_uid
     return bool(table.ranges) and (stored == transfer_syntax_uid or (stored in uids.NATIVE and transfer_syntax_uid in uids.NATIVE))
+
+
+def _codestream(parts: Parts, ref: archive.InstanceRef, number: int) -> Iterator[bytes]:
+    found = archive.codestream(parts.blobs, ref, number - 1)
+    assert found is not None
+    yield found
 
 
 def read_numbers(text: str) -> list[int]:
@@ -108,7 +120,11 @@ def bodies(
     parts: Parts, ref: archive.InstanceRef, table: Table, wanted: Sequence[int], transfer_syntax_uid: str
 ) -> Iterator[tuple[int, Iterator[bytes]]]:
     """Length and bytes of each frame in the transfer syntax."""
-    if _as_stored(ref, table, transfer_syntax_uid):
+    lengths = archive.codestream_lengths(ref) if transfer_syntax_uid == uids.HTJ2K_LOSSLESS else ()
+    if lengths:
+        for number in wanted:
+            yield lengths[number - 1], _codestream(parts, ref, number)
+    elif _as_stored(ref, table, transfer_syntax_uid):
         for number in wanted:
             ranges = table.ranges_of(number - 1)
             yield sum(length for _, length in ranges), dataset_chunks(parts.blobs, ref, ranges)

@@ -89,7 +89,7 @@ def single(parts: Parts, http_request: Request, ref: archive.InstanceRef, syntax
     if found:
         headers |= range_headers(found, ref.length_bytes)
     headers["Content-Length"] = str(length)
-    chunks = parts.blobs.stream(ref.blob_key, ref.offset + start, length)
+    chunks = archive.part10(parts.blobs, ref, start, length)
     return related.streamed(chunks, status_code=206 if found else 200, headers={"Content-Type": media, **headers})
 
 

@@ -72,4 +72,4 @@ def open_dataset(blobs: Blobs, ref: archive.InstanceRef) -> tuple[BinaryIO, str]
 def dataset_chunks(blobs: Blobs, ref: archive.InstanceRef, ranges: list[tuple[int, int]]) -> Iterator[bytes]:
     """The bytes of ranges of the dataset, one after the other."""
     for offset, length in ranges:
-        yield from blobs.stream(ref.blob_key, ref.offset + ref.dataset_offset + offset, length)
+        yield from archive.part10(blobs, ref, ref.dataset_offset + offset, length)

@@ -170,7 +170,7 @@ def _in_place(parts: Parts, refs: Any) -> set[str]:
                 sizes[ref.blob_key] = parts.blobs.size(ref.blob_key)
             except NotFound:
                 sizes[ref.blob_key] = -1
-        if sizes[ref.blob_key] >= ref.offset + ref.length_bytes:
+        if sizes[ref.blob_key] >= archive.stored_end(ref):
             kept.add(ref.sop_instance_uid)
     return kept
 

@@ -43,7 +43,13 @@ class HttpSettings(_Table):
     port: int = Field(8080, ge=0, le=65535, description="TCP port; 0 takes a free one.")
     body_bytes_max: int = Field(64 << 30, ge=1 << 20, description="Largest request body (STOW-RS, upload).")
     head_s: int = Field(30, ge=1, le=3600, description="Wait for the head of a request on an open connection.")
-    stall_s: int = Field(120, ge=1, le=3600, description="Wait for the next bytes within the body of a request.")
+    stall_s: int = Field(
+        120, ge=1, le=3600, description="Wait for the next bytes within the body of a request, and for a reader to take some of its answer."
+    )
+    connections_max: int = Field(2000, ge=1, le=100_000, description="Connections open at once.")
+    connections_per_address_max: int = Field(
+        400, ge=1, le=100_000, description="Connections open at once from one address; trusted proxies may open more."
+    )
     json_bytes_max: int = Field(4 << 20, ge=1 << 10, description="Largest JSON body.")
     session_hours: int = Field(12, ge=1, le=72, description="Life of a web session without use.")
     secure_cookies: bool = Field(False, description="Mark cookies Secure; set it wherever the platform is reached by HTTPS.")
@@ -93,6 +99,9 @@ class ArchiveSettings(_Table):
     instance_bytes_max: int = Field(64 << 30, ge=1 << 20, description="Largest instance.")
     quiet_s: int = Field(60, ge=1, le=86_400, description="A study has settled when nothing came for this long.")
     seal: bool = Field(True, description="Whether the series of a settled study become one object each, and its index small.")
+    recompress: bool = Field(
+        True, description="Whether uncompressed images are kept as lossless HTJ2K once sealed; they are given back as sent."
+    )
     sweep_after_hours: int = Field(
         48, ge=1, le=8760, description="Objects whose contents were sealed elsewhere go after this; longer than between two backups."
     )

@@ -18,7 +18,8 @@ SEQUENCE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Make the tables, and the column that says how an instance is packed."""
+    op.add_column("archive_instance", sa.Column("packed", sa.Text(), server_default="", nullable=False))
     op.create_table(
         "archive_sealed",
         sa.Column("id", SEQUENCE, autoincrement=True, nullable=False),
@@ -59,3 +60,4 @@ def downgrade() -> None:
     op.drop_table("archive_sealed_uid")
     op.drop_index(op.f("ix_archive_sealed_series_uid"), table_name="archive_sealed")
     op.drop_table("archive_sealed")
+    op.drop_column("archive_instance", "packed")
