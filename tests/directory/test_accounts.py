@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from archipel import directory
-from archipel.directory import ROLES
+from archipel.directory import ROLES, Site
 from archipel.kit.actor import Actor
-from archipel.kit.database import Database
+from archipel.kit.database import Database, Tx
 from archipel.kit.errors import Conflict, Invalid, NotFound
 
 ADMIN = Actor("account", "admin", role="administrator")
@@ -135,6 +136,82 @@ def test_the_last_administrator_stays(database: Database, change: dict[str, obje
     assert caught.value.code == "last-administrator"
     with database.read() as tx:
         assert directory.account_named(tx, "two").active
+
+
+@pytest.mark.parametrize("change", [{"active": False}, {"role": "radiologist"}, {"site_id": "training"}, {"site_id": "closed"}])
+def test_an_administrator_of_the_training_region_or_of_a_closed_site_is_not_the_one_who_stays(
+    database: Database, change: dict[str, object]
+) -> None:
+    training_and_closed(database)
+    for site_id in ("training", "closed", "default"):
+        add(database, login=f"of-{site_id}", role="administrator", site_id=site_id)
+    with pytest.raises(Conflict) as caught, database.write() as tx:
+        directory.change_account(tx, ADMIN, "of-default", **change)
+    assert caught.value.code == "last-administrator"
+    with database.write() as tx:
+        assert directory.account_named(tx, "of-default").site_id == "default"
+        for login in ("of-training", "of-closed"):
+            directory.change_account(tx, ADMIN, login, active=False)
+
+
+def test_the_site_of_the_last_administrator_stays_open_and_real(database: Database) -> None:
+    training_and_closed(database)
+    for site_id in ("training", "default"):
+        add(database, login=f"of-{site_id}", role="administrator", site_id=site_id)
+    with pytest.raises(Conflict) as caught, database.write() as tx:
+        directory.change_site(tx, ADMIN, "default", active=False)
+    assert caught.value.code == "last-administrator"
+    with pytest.raises(Conflict), database.write() as tx:
+        directory.set_demo(tx, ["default"])
+    with database.write() as tx:
+        directory.change_site(tx, ADMIN, "default", name="Renamed")
+        directory.change_site(tx, ADMIN, "closed", active=True)
+        directory.change_account(tx, ADMIN, "of-training", site_id="closed")
+        directory.change_site(tx, ADMIN, "default", active=False)
+
+
+def test_where_there_is_no_real_administrator_the_others_can_be_changed(database: Database) -> None:
+    """A region of training alone, and a way out when everything is closed."""
+    training_and_closed(database)
+    add(database, login="of-training", role="administrator", site_id="training")
+    with database.write() as tx:
+        directory.change_account(tx, ADMIN, "of-training", locale="en")
+        directory.change_account(tx, ADMIN, "of-training", active=False)
+
+
+def training_and_closed(database: Database) -> None:
+    with database.write() as tx:
+        for site_id in ("training", "closed"):
+            directory.add_site(tx, ADMIN, Site(site_id, site_id))
+        directory.set_demo(tx, ["training"])
+        directory.change_site(tx, ADMIN, "closed", active=False)
+
+
+def test_an_administrator_disabled_and_the_others_site_closed_at_once_leave_one(database: Database) -> None:
+    with database.write() as tx:
+        directory.add_site(tx, ADMIN, Site("north", "North"))
+    add(database, login="one", role="administrator")
+    add(database, login="two", role="administrator", site_id="north")
+    together, fates = threading.Barrier(2), []
+
+    def act(work: Callable[[Tx], object]) -> None:
+        together.wait()
+        try:
+            database.transact(work)
+            fates.append("done")
+        except Conflict:
+            fates.append("conflict")
+
+    works: tuple[Callable[[Tx], object], ...] = (
+        lambda tx: directory.change_account(tx, ADMIN, "one", active=False),
+        lambda tx: directory.change_site(tx, ADMIN, "north", active=False),
+    )
+    threads = [threading.Thread(target=act, args=(work,)) for work in works]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sorted(fates) == ["conflict", "done"]
 
 
 def test_two_administrators_who_disable_each_other_at_once_leave_one(database: Database) -> None:

@@ -224,9 +224,9 @@ def test_acts_on_the_directory_are_in_the_audit_trail(door: Door) -> None:
 def test_people_of_the_training_region_reach_nothing_outside_it(tmp_path: Path) -> None:
     """Their passwords are public: an administrator there administers the training region alone."""
     with running(tmp_path) as door:
+        door.database.transact(lambda tx: directory.set_demo(tx, ["south"]))
         door.account("trainer", "administrator", "south")
         door.ready("radiologist")
-        door.database.transact(lambda tx: directory.set_demo(tx, ["south"]))
         client = door.client("trainer")
         assert client.get("/session").json()["demo"] is True
         assert [s["id"] for s in client.get("/sites").json()["items"]] == ["south"]

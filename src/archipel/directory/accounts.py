@@ -9,6 +9,7 @@ import argon2
 
 from archipel import audit
 from archipel.directory import rows
+from archipel.directory.administrators import keeping_an_administrator
 from archipel.directory.model import Account, Role, check_login, check_role, check_text, is_login
 from archipel.directory.sites import DEFAULT_SITE, site_named
 from archipel.kit.actor import Actor
@@ -96,7 +97,6 @@ def reset_password(tx: Tx, actor: Actor, login: str) -> str:
 
 def change_account(tx: Tx, actor: Actor, login: str, **changes: Any) -> Account:
     """Change an account's name, role, site, activity or locale."""
-    rows.lock_role(tx, Role.ADMINISTRATOR.value)  # two administrators disabling each other at once must see each other's act
     account = account_named(tx, login)
     check_text(changes.get("name", ""), 120, "name")
     if "role" in changes:
@@ -105,8 +105,8 @@ def change_account(tx: Tx, actor: Actor, login: str, **changes: Any) -> Account:
         site_named(tx, changes["site_id"])
     if changes.get("locale", "fr") not in ("fr", "en"):
         raise Invalid("The languages are fr and en.", code="locale", field="locale")
-    rows.change_account(tx, account.id, **changes)
-    _keep_an_administrator(tx)
+    with keeping_an_administrator(tx):
+        rows.change_account(tx, account.id, **changes)
     audit.record(tx, actor, "directory.change_account", object_id=login, fields=sorted(changes))
     return account_named(tx, login)
 
@@ -128,11 +128,6 @@ def account_of(tx: Tx, account_id: str) -> Account | None:
 def accounts(tx: Tx) -> list[Account]:
     """All accounts by login."""
     return rows.all_accounts(tx)
-
-
-def _keep_an_administrator(tx: Tx) -> None:
-    if not any(a.active and a.role == Role.ADMINISTRATOR for a in rows.all_accounts(tx)):
-        raise Conflict("The last active administrator cannot be disabled or changed.", code="last-administrator", field="login")
 
 
 def _one_time_password() -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, bindparam, delete, false, insert, select, update
 
-from archipel.directory.model import Account, Device, Site
+from archipel.directory.model import Account, Device, Role, Site
 from archipel.kit.database import Tx
 from archipel.kit.prepared import Prepared
 from archipel.kit.rows import insert_new, metadata
@@ -144,6 +144,13 @@ def add_account(tx: Tx, a: Account, password_hash: str, created_at: str) -> bool
 def lock_role(tx: Tx, role: str) -> None:
     """Keep the accounts of a role for this transaction, in one order."""
     tx.execute(select(account.c.id).where(account.c.role == role).order_by(account.c.id).with_for_update()).all()
+
+
+def has_administrator(tx: Tx) -> bool:
+    """Whether an active account with the role of an administrator is at an active site outside the training region."""
+    a, s = account.c, site.c
+    there = select(a.id).join_from(account, site, s.id == a.site_id)
+    return tx.execute(there.where(a.role == Role.ADMINISTRATOR.value, a.active, s.active, ~s.demo).limit(1)).first() is not None
 
 
 def change_account(tx: Tx, account_id: str, **values: Any) -> None:

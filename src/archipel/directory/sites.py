@@ -8,6 +8,7 @@ from typing import Any
 
 from archipel import audit
 from archipel.directory import rows
+from archipel.directory.administrators import keeping_an_administrator
 from archipel.directory.model import SERVICES, Site, check_site_id, check_text
 from archipel.kit.actor import Actor
 from archipel.kit.database import Tx
@@ -38,18 +39,20 @@ def add_site(tx: Tx, actor: Actor, site: Site) -> Site:
 
 
 def change_site(tx: Tx, actor: Actor, site_id: str, **changes: Any) -> Site:
-    """Change a site's name, kind, issuer, services or activity."""
+    """Change a site's name, kind, issuer, services or activity. Conflict when the last administrator would be at a closed site."""
     site = replace(site_named(tx, site_id), **changes)
     _check(site)
-    rows.put_site(tx, site)
+    with keeping_an_administrator(tx):
+        rows.put_site(tx, site)
     audit.record(tx, actor, "directory.change_site", object_id=site_id, fields=sorted(changes))
     return site
 
 
 def set_demo(tx: Tx, site_ids: Iterable[str]) -> None:
     """Mark sites as part of the training region: what belongs to them may not leave by any door."""
-    for site_id in site_ids:
-        rows.put_site(tx, replace(site_named(tx, site_id), demo=True))
+    with keeping_an_administrator(tx):
+        for site_id in site_ids:
+            rows.put_site(tx, replace(site_named(tx, site_id), demo=True))
 
 
 def same_region(tx: Tx, site_id: str, other_site_id: str) -> bool:
