@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from archipel import directory
 from tests import make
-from tests.dicomweb.region import Region
+from tests.dicomweb.region import SYSTEM, Region
 
 BOUNDARY = "b7"
 RELATED = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
@@ -320,3 +321,11 @@ def test_on_each_back_end(region_on: Region) -> None:
     answer = stow(region_on, body(*files))
     assert answer.status_code == 200
     assert len(items(answer, REFERENCED)) == 40
+
+
+def test_a_site_whose_archive_is_off_stores_nothing(region: Region) -> None:
+    with region.database.write() as tx:
+        directory.add_site(tx, SYSTEM, directory.Site("unserved", "Unserved", services=("dose",)))
+    with region.client(region.token_of("unserved", "technician", "unserved")) as client:
+        answer = client.post("/studies", content=body(make.part10(make.cr_image())), headers={"Content-Type": RELATED})
+        assert (answer.status_code, client.get("/studies").json()) == (403, [])

@@ -110,6 +110,22 @@ def test_a_closed_site_stores_nothing(database: Database) -> None:
             sharing.require_store(tx, person("radiologist", "north"))
 
 
+def test_a_site_whose_archive_is_off_stores_nothing_by_any_door(database: Database) -> None:
+    system, device = Actor.system("tests"), directory.Device("CT1", "10.0.0.5", 104, "north")
+    with database.write() as tx:
+        directory.add_site(tx, system, Site("north", "North", services=("archive", "dose")))
+        directory.add_device(tx, system, device)
+        assert directory.device_for(tx, "CT1", "10.0.0.5") == device
+        sharing.require_store(tx, person("technician", "north"))
+        directory.change_site(tx, system, "north", services=("dose",))
+        assert directory.device_for(tx, "CT1", "10.0.0.5") is None
+        for actor in (person("technician", "north"), person("administrator")):
+            with pytest.raises(NotAllowed, match="has no archive") as caught:
+                sharing.require_store_at(tx, actor, "north")
+            assert caught.value.code == "no-archive"
+        assert sharing.scope_for(tx, person("technician", "north"), "care").covers("north"), "what it has stays to be read"
+
+
 @pytest.mark.parametrize(
     ("host", "taken"), [("192.0.2.9", True), ("203.0.113.1", True), ("127.0.0.1", False), ("10.0.0.1", False), ("pacs", False)]
 )

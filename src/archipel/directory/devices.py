@@ -48,12 +48,12 @@ def device_named(tx: Tx, ae_title: str) -> Device:
 
 
 def device_for(tx: Tx, ae_title: str, address: str) -> Device | None:
-    """The active device of an active site that calls itself so, if it calls from its own address (any port); else None."""
+    """The active device of a site that archives that calls itself so, if it calls from its own address (any port); else None."""
     device = rows.get_device(tx, ae_title.strip())
     if device is None or not device.active or not _same_address(device.host, address):
         return None
     site = rows.get_site(tx, device.site_id)
-    return device if site and site.active and "archive" in site.services else None
+    return device if site and site.archives else None
 
 
 def devices(tx: Tx) -> list[Device]:

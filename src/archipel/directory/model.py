@@ -46,6 +46,11 @@ class Site:
         """The issuer under which this site's bare Patient IDs are kept."""
         return self.issuer or f"site:{self.id}"
 
+    @property
+    def archives(self) -> bool:
+        """Whether it stores and its devices are admitted: it is active, with the archive among its services."""
+        return self.active and "archive" in self.services
+
 
 @dataclass(frozen=True)
 class Device:

@@ -47,7 +47,7 @@ def reaches_site(tx: Tx, actor: Actor, site_id: str) -> None:
 
 
 def require_store(tx: Tx, actor: Actor) -> None:
-    """NotAllowed without the right to store, or when the actor's site is switched off: what it sends would belong to nobody at work."""
+    """NotAllowed without the right to store, or when the actor's site or its archive is off: what it sends would belong to nobody."""
     require_store_at(tx, actor, actor.site_id)
 
 
@@ -56,9 +56,11 @@ def require_store_at(tx: Tx, actor: Actor, site_id: str) -> None:
     require(actor, "exam.store")
     if not directory.same_region(tx, actor.site_id, site_id):
         raise NotAllowed("The training region and real sites never share an exam.", code="training-region", detail=f"{actor.id} {site_id}")
-    if not directory.site_named(tx, site_id).active:
-        whose = "Your site" if site_id == actor.site_id else "The exam's site"
-        raise NotAllowed(f"{whose} is switched off; it stores nothing.", code="site-closed", detail=site_id)
+    site = directory.site_named(tx, site_id)
+    if not site.archives:
+        what = "Your site" if site_id == actor.site_id else "The exam's site"
+        why = "has no archive" if site.active else "is switched off"
+        raise NotAllowed(f"{what} {why}; it stores nothing.", code="no-archive" if site.active else "site-closed", detail=site_id)
 
 
 def check_device_host(actor: Actor, host: str) -> None:
