@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import ssl
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +23,7 @@ from starlette.types import ASGIApp
 
 from archipel import __version__, directory
 from archipel import app as composition
-from archipel.cli.http_wire import HttpWire
+from archipel.cli.http_wire import HttpWire, wire_of
 from archipel.cli.options import Config, Data
 from archipel.dimse import DimseDoor, tls_contexts
 from archipel.kit.database import IntegrityError
@@ -32,8 +33,9 @@ from archipel.kit.settings import Settings, load_settings
 
 log = structlog.get_logger(__name__)
 
-# Work that is under way when the end is asked for gets this long.
+# Work that is under way when the end is asked for gets this long; a connection on which nothing moves is no work.
 GRACE_S = 25.0
+GRACE_STALLED_S = 3.0
 HealthPort = Annotated[int | None, typer.Option("--health-port", help="Port of /healthz, /readyz and /metrics alone [none].")]
 
 
@@ -101,6 +103,7 @@ class Server:
         """Run until told to stop; returns when everything that was acknowledged is safe and every door is closed."""
         if "web" in self._does:
             self._first_administrator()
+        _open_many_files()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
 
@@ -159,7 +162,7 @@ class Server:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_keep_alive=65, timeout_graceful_shutdown=5, backlog=512, server_header=False,
             proxy_headers=bool(s.http.trusted_proxies), forwarded_allow_ips=list(s.http.trusted_proxies),
-            http=type("Wire", (HttpWire,), {"head_s": s.http.head_s}),
+            http=wire_of(s.http),
         )  # fmt: skip
         server = _Http(config)
         serving = asyncio.get_running_loop().create_task(server.serve(sockets=[bound]))
@@ -198,6 +201,8 @@ class Server:
         health.draining = True
         until = asyncio.get_running_loop().time() + GRACE_S
         dimse = asyncio.create_task(self._dimse.stop(GRACE_S)) if self._dimse is not None else None
+        for server, _ in self._http:
+            server.hurry(GRACE_STALLED_S)
         while health.in_flight and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(0.05)
         if dimse is not None:
@@ -213,6 +218,19 @@ class _Http(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    def hurry(self, stall_s: float) -> None:
+        """Wait no longer than this for bytes that do not move."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, HttpWire):
+                connection.hurry(stall_s)
+
+
+def _open_many_files() -> None:
+    """As many open files as this machine lets us: each connection is one, and so is each blob that is read or written."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with suppress(ValueError, OSError):  # some systems name a bound that they do not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _bound(host: str, port: int) -> socket.socket:

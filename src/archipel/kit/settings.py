@@ -46,8 +46,8 @@ class HttpSettings(_Table):
     stall_s: int = Field(
         120, ge=1, le=3600, description="Wait for the next bytes within the body of a request, and for a reader to take some of its answer."
     )
-    connections_max: int = Field(2000, ge=1, le=100_000, description="Connections open at once.")
-    connections_per_address_max: int = Field(
+    connection_count_max: int = Field(2000, ge=1, le=100_000, description="Connections open at once.")
+    address_connection_count_max: int = Field(
         400, ge=1, le=100_000, description="Connections open at once from one address; trusted proxies may open more."
     )
     json_bytes_max: int = Field(4 << 20, ge=1 << 10, description="Largest JSON body.")
