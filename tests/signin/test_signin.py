@@ -21,7 +21,7 @@ from archipel.kit.actor import Actor
 from archipel.kit.clock import SetClock
 from archipel.kit.database import Database
 from archipel.kit.errors import LimitReached, NotAllowed
-from archipel.signin import sessions
+from archipel.signin import throttle
 from tests.servers import free_port
 
 ADMIN = Actor("account", "admin", role="administrator")
@@ -80,46 +80,108 @@ def test_only_digests_are_kept(database: Database) -> None:
     assert "a better password" not in kept
 
 
-def test_too_many_failures_throttle_the_login_for_a_while(database: Database, clock: SetClock) -> None:
+def test_too_many_failures_throttle_the_login_where_they_come_from_for_a_while(database: Database, clock: SetClock) -> None:
     password = add(database)
-    fail(database, "claire", "10.0.0.1", sessions.FAILED_PER_LOGIN_MAX)
-    for address in ("10.0.0.1", "10.0.0.2"):
-        with pytest.raises(LimitReached):
-            signin.sign_in(database, "claire", password, address, hours=12)
-    clock.advance(sessions.THROTTLE_S + 1)
+    fail(database, "claire", "10.0.0.1", throttle.FAILED_PER_LOGIN_AND_ADDRESS_MAX)
+    with pytest.raises(LimitReached):
+        signin.sign_in(database, "claire", password, "10.0.0.1", hours=12)
+    clock.advance(throttle.THROTTLE_S + 1)
     signin.sign_in(database, "claire", password, "10.0.0.1", hours=12)
+
+
+def test_nobody_locks_the_owner_out_and_the_owners_success_gives_nobody_more_guesses(database: Database) -> None:
+    password = add(database)
+    fail(database, "claire", "10.6.6.6", throttle.FAILED_PER_LOGIN_AND_ADDRESS_MAX)
+    signin.sign_in(database, "claire", password, "10.0.0.1", hours=12)
+    with pytest.raises(LimitReached):
+        signin.sign_in(database, "claire", "guess", "10.6.6.6", hours=12)
 
 
 def test_a_success_forgets_the_failures_before_it(database: Database) -> None:
     password = add(database)
     for _ in range(2):
-        fail(database, "claire", "10.0.0.1", sessions.FAILED_PER_LOGIN_MAX - 1)
+        fail(database, "claire", "10.0.0.1", throttle.FAILED_PER_LOGIN_AND_ADDRESS_MAX - 1)
         signin.sign_in(database, "claire", password, "10.0.0.1", hours=12)
+
+
+def failed_before(database: Database, count: int, *, login: str = "{n}", address: str = "{n}") -> None:
+    """Failures of a moment ago, the fields numbered."""
+    with database.write() as tx:
+        for n in range(count):
+            where = {"login": login.format(n=n), "address": address.format(n=n)}
+            throttle.rows.add_attempt(tx, id=f"before{n}", at="2026-01-15T09:59:00.000000Z", **where)
 
 
 def test_one_address_that_tries_many_logins_is_throttled(database: Database) -> None:
     password = add(database)
-    with database.write() as tx:
-        for n in range(sessions.FAILED_PER_ADDRESS_MAX):
-            sessions.rows.add_attempt(tx, id=f"{n}", login=f"user{n}", address="10.0.0.1", at="2026-01-15T09:59:00.000000Z")
+    failed_before(database, throttle.FAILED_PER_ADDRESS_MAX, login="user{n}", address="10.0.0.1")
     with pytest.raises(LimitReached):
         signin.sign_in(database, "claire", password, "10.0.0.1", hours=12)
     signin.sign_in(database, "claire", password, "10.0.0.2", hours=12)
 
 
-def test_guesses_sent_together_are_bounded_like_guesses_in_a_row(database: Database) -> None:
-    add(database)
+def test_guesses_from_many_addresses_are_bounded_but_for_where_the_owner_signs_in(database: Database, clock: SetClock) -> None:
+    password = add(database)
+    signin.sign_in(database, "claire", password, "10.0.0.1", hours=12)
+    failed_before(database, throttle.FAILED_PER_LOGIN_MAX, login="claire", address="10.6.0.{n}")
+    with pytest.raises(LimitReached):
+        signin.sign_in(database, "claire", password, "10.7.0.1", hours=12)
+    signin.sign_in(database, "claire", password, "10.0.0.1", hours=12)
+    clock.advance(throttle.THROTTLE_S + 1)
+    signin.sign_in(database, "claire", password, "10.7.0.1", hours=12)
+
+
+def test_an_address_is_known_for_a_month(database: Database, clock: SetClock) -> None:
+    password = add(database)
+    signin.sign_in(database, "claire", password, "10.0.0.1", hours=12)
+    clock.advance((throttle.KNOWN_DAYS * 24 - 1) * 3600)
+    signin.sign_in(database, "claire", password, "10.0.0.2", hours=12)  # what is too old goes with it, and nothing else
+    with database.read() as tx:
+        month_ago = "2026-01-15T09:59:00.000000Z"
+        assert all(throttle.rows.has_signed_in(tx, "claire", place, since=month_ago) for place in ("10.0.0.1", "10.0.0.2"))
+    clock.advance(2 * 3600)
+    signin.sign_in(database, "claire", password, "10.0.0.2", hours=12)
+    with database.read() as tx:
+        assert not throttle.rows.has_signed_in(tx, "claire", "10.0.0.1", since=month_ago)
+
+
+def test_the_addresses_of_one_ipv6_network_are_one(database: Database) -> None:
+    password = add(database)
+    for n in range(throttle.FAILED_PER_LOGIN_AND_ADDRESS_MAX):
+        fail(database, "claire", f"2001:db8:1:2::{n:x}", 1)
+    for address in ("2001:db8:1:2:ffff::1", "2001:0db8:0001:0002::7"):
+        with pytest.raises(LimitReached):
+            signin.sign_in(database, "claire", password, address, hours=12)
+    fail(database, "claire", "10.0.0.1", throttle.FAILED_PER_LOGIN_AND_ADDRESS_MAX)
+    with pytest.raises(LimitReached):
+        signin.sign_in(database, "claire", password, "::ffff:10.0.0.1", hours=12)
+    signin.sign_in(database, "claire", password, "2001:db8:1:3::1", hours=12)
+
+
+def guesses(database: Database, count: int, address: str) -> Counter[type[Exception]]:
+    """What so many guesses, sent together, are answered."""
 
     def guess(number: int) -> type[Exception]:
         try:
-            signin.sign_in(database, "claire", f"guess {number}", "10.0.0.1", hours=12)
+            signin.sign_in(database, "claire", f"guess {number}", address.format(n=number), hours=12)
         except (NotAllowed, LimitReached) as error:
             return type(error)
         raise AssertionError("no guess is right")
 
     with ThreadPoolExecutor(12) as pool:
-        answers = Counter(pool.map(guess, range(36)))
-    assert answers == {NotAllowed: sessions.FAILED_PER_LOGIN_MAX, LimitReached: 36 - sessions.FAILED_PER_LOGIN_MAX}
+        return Counter(pool.map(guess, range(count)))
+
+
+def test_guesses_sent_together_are_bounded_like_guesses_in_a_row(database: Database) -> None:
+    add(database)
+    bound = throttle.FAILED_PER_LOGIN_AND_ADDRESS_MAX
+    assert guesses(database, 36, "10.0.0.1") == {NotAllowed: bound, LimitReached: 36 - bound}
+
+
+def test_guesses_sent_together_from_many_addresses_are_bounded_too(database: Database) -> None:
+    add(database)
+    failed_before(database, throttle.FAILED_PER_LOGIN_MAX - 5, login="claire", address="10.6.0.{n}")
+    assert guesses(database, 24, "10.7.0.{n}") == {NotAllowed: 5, LimitReached: 19}
 
 
 def test_a_password_being_checked_holds_no_writer_up(database: Database) -> None:

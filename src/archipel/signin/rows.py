@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Column, Index, Integer, String, Table, bindparam, delete, func, insert, select, update
@@ -9,6 +10,16 @@ from sqlalchemy import Column, Index, Integer, String, Table, bindparam, delete,
 from archipel.kit.database import Tx
 from archipel.kit.prepared import Prepared
 from archipel.kit.rows import metadata
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Failed attempts: for a login from an address, for the login, and from the address."""
+
+    by_both: int
+    by_login: int
+    by_address: int
+
 
 # Any constant does: it names the lock under which attempts are counted.
 ATTEMPT_LOCK = 0x41525349
@@ -35,6 +46,7 @@ token = Table(
     Index(None, "account_id"),
 )
 
+# ``count`` is 1 for an attempt that failed, 0 for the last that succeeded from an address.
 attempt = Table(
     "signin_attempt",
     metadata,
@@ -93,11 +105,16 @@ def get_token(tx: Tx, digest: str, now: str) -> Any | None:
     return next(iter(_TOKEN.all(tx, digest=digest, now=now)), None)
 
 
-def sweep(tx: Tx, now: str, attempts_before: str) -> None:
+def sweep(tx: Tx, now: str) -> None:
     """Remove what has expired."""
     for table in (session, token):
         tx.execute(delete(table).where(table.c.expires_at <= now))
-    tx.execute(delete(attempt).where(attempt.c.at < attempts_before))
+
+
+def sweep_attempts(tx: Tx, failed_before: str, *, known_before: str) -> None:
+    """Remove failed attempts before an instant, and those that succeeded before another."""
+    a = attempt.c
+    tx.execute(delete(attempt).where(((a["count"] > 0) & (a.at < failed_before)) | (a.at < known_before)))
 
 
 def one_at_a_time(tx: Tx) -> None:
@@ -106,19 +123,26 @@ def one_at_a_time(tx: Tx) -> None:
         tx.execute(select(func.pg_advisory_xact_lock(ATTEMPT_LOCK)))
 
 
-def add_attempt(tx: Tx, **values: Any) -> None:
-    """Note a failed attempt."""
-    tx.execute(insert(attempt).values(count=1, **values))
+def add_attempt(tx: Tx, *, count: int = 1, **values: Any) -> None:
+    """Note an attempt."""
+    tx.execute(insert(attempt).values(count=count, **values))
 
 
-def failed_attempts(tx: Tx, *, login: str, address: str, since: str) -> tuple[int, int]:
-    """Failed attempts since an instant: for the login, and from the address."""
+def failed_attempts(tx: Tx, *, login: str, address: str, since: str) -> Failed:
+    """Failed attempts since an instant."""
     a = attempt.c
-    counted = select(func.count()).select_from(attempt)
-    by_login = tx.execute(counted.where(a.login == login, a.at > since)).scalar_one()
-    return by_login, tx.execute(counted.where(a.address == address, a.at > since)).scalar_one()
+    counted = select(func.count()).select_from(attempt).where(a["count"] > 0, a.at > since)
+    ways = ((a.login == login) & (a.address == address), a.login == login, a.address == address)
+    return Failed(*(int(tx.execute(counted.where(way)).scalar_one()) for way in ways))
 
 
-def clear_attempts(tx: Tx, login: str) -> None:
-    """Forget the failed attempts of a login."""
-    tx.execute(delete(attempt).where(attempt.c.login == login))
+def has_signed_in(tx: Tx, login: str, address: str, *, since: str) -> bool:
+    """Whether somebody signed in with a login from an address since an instant."""
+    a = attempt.c
+    found = select(a.id).where(a.login == login, a.address == address, a["count"] == 0, a.at > since)
+    return tx.execute(found.limit(1)).first() is not None
+
+
+def clear_attempts(tx: Tx, login: str, address: str) -> None:
+    """Forget the attempts of a login from an address."""
+    tx.execute(delete(attempt).where(attempt.c.login == login, attempt.c.address == address))

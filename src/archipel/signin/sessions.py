@@ -13,13 +13,9 @@ from archipel.directory import Account
 from archipel.kit.actor import Actor
 from archipel.kit.clock import to_text
 from archipel.kit.database import Database, Tx
-from archipel.kit.errors import LimitReached, NotAllowed
-from archipel.kit.ids import new_id
+from archipel.kit.errors import NotAllowed
 from archipel.signin import rows
-
-THROTTLE_S = 900
-FAILED_PER_LOGIN_MAX = 8
-FAILED_PER_ADDRESS_MAX = 60
+from archipel.signin.throttle import count_attempt, note_success
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ def sign_in(database: Database, login: str, password: str, address: str, *, hour
     """Open a session. NotAllowed for a wrong login or password (never which), LimitReached after too many failures."""
     login, address = _plain(login), _plain(address)
     with database.write() as tx:
-        _count_attempt(tx, login, address)
+        count_attempt(tx, login, address)
     with database.read() as tx:  # the hash takes long: SQLite's one writer must not wait for it
         account = directory.verified(tx, login, password)
     with database.write() as tx:
@@ -44,22 +40,12 @@ def sign_in(database: Database, login: str, password: str, address: str, *, hour
             actor = Actor("account", "unknown", login, address=address)
             audit.record(tx, actor, "signin.sign_in", outcome=audit.Outcome.REFUSED)
         else:
-            rows.clear_attempts(tx, login)
+            note_success(tx, login, address)
             session = _open(tx, account, hours)
             audit.record(tx, actor_for(tx, account, address), "signin.sign_in")
     if account is None:
         raise NotAllowed("The login or the password is not right.", code="wrong-credentials")
     return session
-
-
-def _count_attempt(tx: Tx, login: str, address: str) -> None:
-    """Count the attempt as failed before it is tried, one at a time, so that guesses sent together are bounded like guesses in a row."""
-    rows.one_at_a_time(tx)
-    since = to_text(tx.now() - timedelta(seconds=THROTTLE_S))
-    by_login, by_address = rows.failed_attempts(tx, login=login, address=address, since=since)
-    if by_login >= FAILED_PER_LOGIN_MAX or by_address >= FAILED_PER_ADDRESS_MAX:
-        raise LimitReached("Too many failed sign-ins; wait a quarter of an hour, or ask an administrator.", code="throttled")
-    rows.add_attempt(tx, id=new_id(), login=login, address=address, at=to_text(tx.now()))
 
 
 def _plain(text: str) -> str:
@@ -70,7 +56,7 @@ def _plain(text: str) -> str:
 def _open(tx: Tx, account: Account, hours: int) -> Session:
     secret, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
     now = tx.now()
-    rows.sweep(tx, to_text(now), to_text(now - timedelta(seconds=THROTTLE_S)))
+    rows.sweep(tx, to_text(now))
     rows.add_session(
         tx,
         digest=_digest(secret),
