@@ -282,6 +282,9 @@ def test_an_object_says_itself_what_is_in_it(room: Room) -> None:
     assert held["patient"]["name"] == "TESTÉ^ALICE"
     assert held["study"]["study_uid"] == study[0].StudyInstanceUID
     assert held["series"]["modality"] == "CT"
+    assert held["site"]["id"] == "a"
+    assert held["rejections"] == []
+    assert held["sealed_at"] == "2026-01-15T10:00:00.000000Z"
     for row, ds in zip(held["instances"], study, strict=True):
         dataset = room.blobs.read(refs[0].blob_key, row.offset + row.dataset_offset, row.length_bytes - row.dataset_offset)
         assert dataset == dataset_of(ds)

@@ -12,7 +12,7 @@ import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -20,7 +20,10 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBina
 from sqlalchemy import select as select_
 from sqlalchemy import text as literal_sql
 
+from archipel import directory
 from archipel.archive.rows import chunks, instance, patient, series, study, words
+from archipel.archive.rows_review import rejection
+from archipel.kit.clock import to_text
 from archipel.kit.database import Tx
 from archipel.kit.prepared import Prepared, among
 from archipel.kit.rows import Sequence64, metadata
@@ -215,7 +218,10 @@ def of_study(tx: Tx, study_uid: str) -> list[Sealed]:
 
 
 def facts(tx: Tx, study_uid: str, series_uid: str) -> dict[str, Any]:
-    """What the index holds of a series besides its instances: the rows of its patient, its study and itself, by table."""
+    """What the index holds of a series besides its instances, for who has the object alone.
+
+    The rows of its patient, its study, itself and its study's rejections, by table; its site; and now, as ``sealed_at``.
+    """
     columns = {"patient": patient, "study": study, "series": series}
     statement = (
         select_(*(c.label(f"{name}:{c.name}") for name, table in columns.items() for c in table.c))
@@ -224,7 +230,10 @@ def facts(tx: Tx, study_uid: str, series_uid: str) -> dict[str, Any]:
         .where(study.c.study_uid == study_uid, series.c.series_uid == series_uid)
     )
     row = tx.execute(statement).one()._mapping
-    return {name: {c.name: row[f"{name}:{c.name}"] for c in table.c} for name, table in columns.items()}
+    found = {name: {c.name: row[f"{name}:{c.name}"] for c in table.c} for name, table in columns.items()}
+    sites = [asdict(site) for site in directory.sites(tx) if site.id == found["study"]["site_id"]]
+    rejections = [dict(one._mapping) for one in tx.execute(select_(rejection).where(rejection.c.study_uid == study_uid))]
+    return {**found, "rejections": rejections, "site": sites[0] if sites else None, "sealed_at": to_text(tx.now())}
 
 
 def left_open(tx: Tx, after: str, settled_before: str, limit: int) -> list[str]:
