@@ -21,10 +21,10 @@ from starlette.types import ASGIApp
 from archipel import __version__, archive, dicomweb, dimse, directory, distribution, flow, migrations, web
 from archipel.dicom import scu
 from archipel.dicom.pixels import PixelWorkers
-from archipel.kit.blobs import Blobs, open_blobs
+from archipel.kit.blobs import Blobs, FileBlobs, open_blobs
 from archipel.kit.clock import Clock, SystemClock
 from archipel.kit.database import Database, Tx
-from archipel.kit.errors import Conflict, NotFound
+from archipel.kit.errors import Conflict, Invalid, NotFound
 from archipel.kit.feed import FeedRunner, Follower, position
 from archipel.kit.gate import Gate
 from archipel.kit.gauges import Gauges, spool_bytes
@@ -36,11 +36,13 @@ from archipel.kit.processes import Heartbeat, Process, announce, refuse_unsafe, 
 from archipel.kit.settings import Settings
 from archipel.kit.spool import Spool
 from archipel.kit.ticker import Ticker
+from archipel.kit.tiered import TieredBlobs
 from archipel.signin import SignInMiddleware
 
 SETTLE_EVERY_S = 1.0
 SEAL_LEFT_EVERY_S = 600.0
 SWEEP_EVERY_S = 600.0
+COPY_EVERY_S = 2.0
 # What a process can do: doors that listen, and the work that goes on behind them (feed, jobs, quiet timer).
 DOORS = ("dimse", "dicomweb", "web")
 EVERYTHING = (*DOORS, "work")
@@ -61,9 +63,14 @@ def open_database(settings: Settings, clock: Clock | None = None) -> Database:
 
 
 def open_objects(settings: Settings) -> Blobs:
-    """The object store of the settings."""
+    """The object store of the settings, behind this machine's folder if there is one."""
     b = settings.blobs
-    return open_blobs(settings.blobs_url, access_key=b.access_key, secret_key=b.secret_key, region=b.region)
+    store = open_blobs(settings.blobs_url, access_key=b.access_key, secret_key=b.secret_key, region=b.region)
+    if not b.local:
+        return store
+    if isinstance(store, FileBlobs):
+        raise Invalid("A local folder stands before an S3 store, not before files.", code="blobs-local", field="blobs.local")
+    return TieredBlobs(FileBlobs(Path(b.local).absolute()), store, prefix=f"{archive.SEALED_FOLDER}/")
 
 
 class Receiver(archive.Receiver):
@@ -107,7 +114,7 @@ class Platform:
 
     def join(self) -> Process:
         """Say that this process runs. Invalid, before anything is received, when it cannot be safe beside those that run."""
-        mine = this_process(self.does, self.settings.blobs_url, self.clock.now())
+        mine = this_process(self.does, self.settings.objects, self.clock.now())
         refuse_unsafe(self.database, mine, self.settings.data, one_of_several=self.does != EVERYTHING)
         self.database.transact(lambda tx: announce(tx, mine, {}, draining=False))
         return mine
@@ -131,6 +138,9 @@ class Platform:
                 self.background.append(Ticker("seal-left", archive.Leftovers(self.database).ask, every_s=SEAL_LEFT_EVERY_S))
             sweeper = archive.Sweeper(self.database, self.blobs, after_hours=self.settings.archive.sweep_after_hours)
             self.background.append(Ticker("sweep", sweeper.sweep, every_s=SWEEP_EVERY_S))
+            if isinstance(self.blobs, TieredBlobs):
+                copier = archive.Copier(self.database, self.blobs, keep_hours=self.settings.blobs.local_hours)
+                self.background += [Ticker("copy", copier.copy, every_s=COPY_EVERY_S), Ticker("free", copier.free, every_s=SWEEP_EVERY_S)]
         for runner in self.background:
             runner.start()
 
@@ -193,8 +203,8 @@ def readiness(platform: Platform) -> Readiness:
             return position(tx) >= 0
 
     def objects_answer() -> bool:
-        if settings.blobs_url.startswith("file:"):
-            return os.access(urlsplit(settings.blobs_url).path, os.R_OK | os.X_OK)
+        if settings.blobs.local or settings.blobs_url.startswith("file:"):
+            return os.access(settings.blobs.local or urlsplit(settings.blobs_url).path, os.R_OK | os.X_OK)
         try:
             blobs.size("probe/ready")
         except NotFound:  # an answer

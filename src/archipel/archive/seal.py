@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from archipel.archive import rows, rows_let_go, rows_sealed, sealed_object
+from archipel.archive import rows, rows_copies, rows_let_go, rows_sealed, sealed_object
 from archipel.archive.changes import SeriesSealed, StudySettled
 from archipel.archive.rows_sealed import InstanceRow
 from archipel.archive.verify import damage, place_of
@@ -25,6 +25,7 @@ from archipel.kit.errors import ArchipelError
 from archipel.kit.feed import Change
 from archipel.kit.ids import new_id
 from archipel.kit.jobs import enqueue
+from archipel.kit.tiered import TieredBlobs
 
 JOB = "archive.seal"
 # A series that was opened again is likely to be changed again.
@@ -116,7 +117,8 @@ def seal_series(database: Database, blobs: Blobs, study_uid: str, series_uid: st
             bad.add(copy.differs.row.sop_instance_uid)
             continue
         old = {row.blob_key for row in members}
-        done = database.transact(partial(_turn, copied=(opened, before), members=copy.placed, key=key, old=old))
+        turn = partial(_turn, copied=(opened, before), members=copy.placed, key=key, old=old, copies=isinstance(blobs, TieredBlobs))
+        done = database.transact(turn)
         log.info("seal.series", study_uid=study_uid, series_uid=series_uid, instances=len(members), damaged=len(bad), done=done)
         return done
     return False
@@ -126,7 +128,14 @@ def _damaged(blobs: Blobs, some: Sequence[InstanceRow]) -> set[str]:
     return {row.sop_instance_uid for row in some if damage(blobs, place_of(row._asdict()), row.digest)}
 
 
-def _turn(tx: Tx, copied: tuple[list[InstanceRow], list[InstanceRow]], members: Sequence[InstanceRow], key: str, old: set[str]) -> bool:
+def _turn(
+    tx: Tx,
+    copied: tuple[list[InstanceRow], list[InstanceRow]],
+    members: Sequence[InstanceRow],
+    key: str,
+    old: set[str],
+    copies: bool,
+) -> bool:
     """Turn the index to the object, if the series still is what was copied."""
     study_uid, series_uid = members[0].study_uid, members[0].series_uid
     study = rows.studies_by_uid(tx, [study_uid], lock=True)[study_uid]
@@ -140,6 +149,8 @@ def _turn(tx: Tx, copied: tuple[list[InstanceRow], list[InstanceRow]], members: 
     rows_sealed.drop_rows(tx, [row for row in opened if row.sop_instance_uid in taken])
     rows_sealed.add(tx, study_uid, series_uid, key, members, to_text(tx.now()))
     rows_let_go.keep(tx, key)
+    if copies:
+        rows_copies.ask(tx, key, to_text(tx.now()))
     rows_let_go.note(tx, old, to_text(tx.now()))
     tx.publish(SeriesSealed(study_uid, series_uid, study.site_id, len(members)))
     return True

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import structlog
 
-from archipel.archive import rows_let_go
+from archipel.archive import rows_copies, rows_let_go
 from archipel.kit.blobs import Blobs
 from archipel.kit.clock import to_text
 from archipel.kit.database import Database
@@ -48,6 +48,7 @@ class Sweeper:
             with self._database.write(durable=False) as tx:
                 rows_let_go.put_off(tx, named, now)
                 rows_let_go.forget(tx, gone)
+                rows_copies.forget(tx, gone)
         if gone:
             log.info("sweep.removed", objects=len(gone))
         return len(gone)

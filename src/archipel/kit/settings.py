@@ -34,6 +34,11 @@ class BlobSettings(_Table):
     access_key: str = Field("", description="S3 access key.")
     secret_key: str = Field("", description="S3 secret key; give it by the environment, not by the file.")
     region: str = Field("", description="S3 region.")
+    local: str = Field(
+        "",
+        description="Folder of this machine that takes what arrives, before the S3 store, to which sealed objects are copied. Empty: none.",
+    )
+    local_hours: int = Field(72, ge=1, le=87_600, description="How long a sealed object stays in that folder once its copy was read back.")
 
 
 class HttpSettings(_Table):
@@ -150,6 +155,11 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The database's address, the embedded default filled in."""
         return self.database.url or f"sqlite:///{self.data.absolute() / 'archipel.db'}"
+
+    @property
+    def objects(self) -> str:
+        """Where the bytes are, for people and for the processes that must agree on it."""
+        return f"file://{Path(self.blobs.local).absolute()} and {self.blobs_url}" if self.blobs.local else self.blobs_url
 
     @property
     def blobs_url(self) -> str:

@@ -1,6 +1,7 @@
 """The tables of all rooms together: what the sequence of migrations must add up to."""
 
 import archipel.archive.rows
+import archipel.archive.rows_copies
 import archipel.archive.rows_review
 import archipel.archive.rows_sealed
 import archipel.audit.rows

@@ -179,7 +179,7 @@ def read_system(call: SystemReader) -> SystemAnswer:
         version=__version__,
         started_at=parts.started_at,
         database=call.database.dialect,
-        blobs=parts.settings.blobs_url.split("://")[0].split("+")[0],
+        blobs=parts.settings.objects.split("://")[0].split("+")[0],
         doors=_doors(parts, running),
         associations=associations,
         feed=FeedAnswer(position=position, followers=[FollowerAnswer(**state) for state in states]),
