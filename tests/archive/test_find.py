@@ -219,24 +219,42 @@ ORDERS = [(), ("study_date",), ("-study_date",), ("patient_name",), ("-patient_n
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("limit", [1, 5])
-def test_pages_by_the_last_exam_equal_pages_by_offset(both: Both, order: tuple[str, ...], limit: int) -> None:
+def test_pages_by_the_place_of_the_last_exam_equal_pages_by_offset(both: Both, order: tuple[str, ...], limit: int) -> None:
     whole = both.keys("STUDY", {}, order=order)
-    paged: list[str] = []
+    paged, page = [], both.find(Query(Level.STUDY, limit=limit, order=order))
     while True:
-        page = both.find(Query(Level.STUDY, limit=limit, after=paged[-1] if paged else "", order=order))
         paged += [naive.row_key(row, "STUDY") for row in page.rows]
+        assert bool(page.next) == page.more
         if not page.more:
             break
+        page = both.find(Query(Level.STUDY, limit=limit, after=page.next, order=order))
     assert paged == whole
 
 
-def test_no_page_goes_on_behind_an_exam_that_the_reader_may_not_see(both: Both) -> None:
-    of_b = both.keys("STUDY", {}, scope=Scope.of_sites(["b"], "tests"))
-    assert of_b
-    for room in both.rooms:
-        for after in (of_b[0], "1.2.3.4.5.6.7"):
-            with pytest.raises(Invalid), room.database.read() as tx:
-                archive.find(tx, Scope.of_sites(["a"], "tests"), Query(Level.STUDY, after=after))
+PLACE = ("20260101", "120000", "1.2.3")
+
+
+@pytest.mark.parametrize(
+    ("place", "order"),
+    [
+        (PLACE[:2], ()), (("", *PLACE), ()), (PLACE, ("patient_name",)), ((1, *PLACE[1:]), ()), (("a\0", *PLACE[1:]), ()),
+        (("\ud800", *PLACE[1:]), ()), (("1", *PLACE), ("instance_count",)), ((True, *PLACE), ("instance_count",)),
+        ((2**31, *PLACE), ("instance_count",)), ((-(2**63) - 1, *PLACE), ("instance_count",)),
+    ],
+)  # fmt: skip
+def test_what_is_no_place_in_an_order_is_invalid(both: Both, place: tuple[Any, ...], order: tuple[str, ...]) -> None:
+    for path, value in (("", ""), (naive.path("InstanceNumber"), "1")):
+        with pytest.raises(Invalid) as refused:
+            both.find(Query(Level.STUDY, {path: value} if path else {}, after=place, order=order))
+        assert (refused.value.code, refused.value.field) == ("cursor", "cursor")
+
+
+def test_a_place_where_no_exam_stands_gives_what_comes_behind_it_and_the_reader_may_see(both: Both) -> None:
+    behind = [row for row in both.keys("STUDY", {}, scope=SITE_B) if row]
+    assert behind
+    first = both.find(Query(Level.STUDY, after=("99999999", "", "")), SITE_B)
+    assert [naive.row_key(row, "STUDY") for row in first.rows] == behind
+    assert both.find(Query(Level.STUDY, after=("", "", "")), SITE_B).rows == []
 
 
 @pytest.mark.parametrize(

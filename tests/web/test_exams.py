@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import copy
+import json
 from typing import Any
 
 import httpx
@@ -85,6 +88,59 @@ def test_pages_follow_each_other_without_gap_or_repeat(door_on: Door) -> None:
     assert len(seen) == 7 and set(seen) == expected
     names = [e["patient"]["name"] for e in client.get("/exams", params={"sort": "-patient_name"}).json()["items"]]
     assert names == sorted(names, reverse=True)
+
+
+def test_an_exam_that_moves_between_two_pages_takes_no_other_with_it(door_on: Door) -> None:
+    door, client = door_on, door_on.client("radiologist")
+    objects = {str(ds.StudyInstanceUID): ds for ds in (make.ct_study(instances=1, IssuerOfPatientID=None)[0] for _ in range(6))}
+    for ds in objects.values():
+        door.store(ds)
+    for sort in ("received_at", "instance_count"):
+        first = client.get("/exams", params={"limit": 2, "sort": sort})
+        last = objects[uids(first)[-1]]
+        more = copy.deepcopy(last)  # the exam at the end of the first page grows: it is the newest now, and the largest
+        more.SOPInstanceUID = make.uid()
+        door.store(more)
+        seen, cursor = uids(first), first.json()["next_cursor"]
+        while cursor:
+            page = client.get("/exams", params={"limit": 2, "sort": sort, "cursor": cursor})
+            seen += uids(page)
+            cursor = page.json()["next_cursor"]
+        assert set(seen) == set(objects), sort
+
+
+def said(cursor: str) -> list[Any]:
+    """What a cursor says, for whoever looks."""
+    opened = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    return list(json.loads(opened[1:]))
+
+
+def cursor_of(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def test_a_cursor_says_what_the_list_shows_and_another_is_refused(door_on: Door) -> None:
+    study = named(door_on, "ÉTOILE^姓", "1", "20260101")
+    named(door_on, "LATER^L", "2", "20260101")
+    client = door_on.client("radiologist")
+    for sort in ("patient_name", "-study_date", "received_at", "instance_count", "modality", "description", "site"):
+        answer = client.get("/exams", params={"limit": 1, "sort": sort}).json()
+        assert said(answer["next_cursor"])[0] == sort and said(answer["next_cursor"])[-1] == answer["items"][0]["study_uid"]
+        assert len(uids(client.get("/exams", params={"limit": 1, "sort": sort, "cursor": answer["next_cursor"]}))) == 1
+        other = client.get("/exams", params={"sort": "birth_date", "cursor": answer["next_cursor"]})
+        assert other.status_code == 400 and other.json()["error"]["field"] == "cursor"
+    for text in (
+        "k", "k[]", "k{}", "k1", 'k["-study_date"]', 'k["-study_date","20260101","1"]', 'k["-study_date","","","","",""]', f"a{study}",
+        'k["-study_date",1,"",""]', 'k["-study_date",null,"",""]', 'k["-study_date","\\u0000","",""]', 'k["-study_date","\\ud800","",""]',
+        'k["-study_date",["20260101"],"",""]', "k" + "[" * 3000, "k" + "9" * 3000, "o" + "9" * 3000, "o-1", "o²", "x",
+    ):  # fmt: skip
+        answer = client.get("/exams", params={"cursor": cursor_of(text)})
+        assert answer.status_code == 400 and answer.json()["error"]["field"] == "cursor", text
+    for number in (2**31, 10**30, -(10**30), 1.5):
+        answer = client.get("/exams", params={"sort": "instance_count", "cursor": cursor_of(f'k["instance_count",{number},"","",""]')})
+        assert answer.status_code == 400, number
+    assert client.get("/exams", params={"cursor": "A" * 4097}).status_code == 400
+    assert uids(client.get("/exams", params={"cursor": cursor_of("o0")})), "a cursor of the older form"
 
 
 @pytest.mark.parametrize(

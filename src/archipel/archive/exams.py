@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from archipel.archive import rows_instances, rows_walk
+from archipel.archive import rows_find, rows_instances, rows_walk
 from archipel.archive.arrival import plain
 from archipel.archive.model import Level, Query
 from archipel.archive.reject import visible_study
@@ -55,10 +55,10 @@ class Series:
     rejected: bool
 
 
-def exams(tx: Tx, scope: Scope, query: Query) -> tuple[list[Exam], int, bool]:
-    """One page of exams, the total when it was asked for (else -1), and whether more follow."""
+def exams(tx: Tx, scope: Scope, query: Query) -> tuple[list[Exam], int, tuple[str | int, ...]]:
+    """One page of exams, the total when it was asked for (else -1), and the place after which more follow, if any do."""
     found, more, total, _ = rows_walk.search(tx, scope, query)
-    return [exam_of(row["row"]) for row in found], total, more
+    return [exam_of(row["row"]) for row in found], total, rows_find.place_after(query, found, more)
 
 
 def exam(tx: Tx, scope: Scope, study_uid: str) -> Exam:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from archipel.archive import rows_walk
+from archipel.archive import rows_find, rows_walk
 from archipel.archive.model import Level, Page, Query
 from archipel.dicom.charset import SINGLE_TEXT_VRS
 from archipel.dicom.index import BY_PATH, path_of
@@ -75,7 +75,7 @@ def find(tx: Tx, scope: Scope, query: Query) -> Page:
     its VR cannot hold.
     """
     found, more, total, unsupported = rows_walk.search(tx, scope, query)
-    return Page(_to_json(found, query), total, more, unsupported)
+    return Page(_to_json(found, query), total, more, unsupported, rows_find.place_after(query, found, more))
 
 
 def wanted_paths(query: Query) -> frozenset[str] | None:

@@ -151,7 +151,8 @@ class Query:
 
     ``include`` names the paths to return, None for all that are indexed. ``folded`` compares every text without case and accents
     (the web's search); otherwise only person names are. ``words`` are looked for in name, id, accession number and description.
-    ``after`` is the study that ended the page before: a search for studies goes on behind it, in its order, and ``offset`` is not read.
+    ``after`` is the place that ended the page before (``Page.next``): a search for studies goes on behind it, in its order, and ``offset``
+    is not read. It stays where it was, whatever became of the study that stood there.
     """
 
     level: Level
@@ -165,16 +166,20 @@ class Query:
     include_rejected: bool = False
     limit: int = 200
     offset: int = 0
-    after: str = ""
+    after: tuple[str | int, ...] = ()
     order: tuple[str, ...] = ()
     count_total: bool = False
 
 
 @dataclass(frozen=True)
 class Page:
-    """The rows found, as DICOM JSON (PS3.18 F). ``total`` is -1 when it was not asked for."""
+    """The rows found, as DICOM JSON (PS3.18 F). ``total`` is -1 when it was not asked for.
+
+    ``next`` is the place of the last study where more follow: what the order compares.
+    """
 
     rows: list[dict[str, Any]]
     total: int
     more: bool
     unsupported: tuple[str, ...] = ()
+    next: tuple[str | int, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, cast, exists, false, func, literal, or_, select, true, tuple_
@@ -58,7 +59,7 @@ def search(tx: Tx, scope: Scope, query: Query) -> tuple[list[dict[str, Any]], bo
     """One page: rows (attributes by path and derived values), whether more follow, the total (-1: not asked), unknown keys."""
     conditions, unsupported = conditions_of(tx, scope, query)
     if query.level is Level.STUDY:
-        statement, counted = _study_page(tx, scope, query, conditions)
+        statement, counted = _study_page(tx, query, conditions)
     else:
         whole = _patients(conditions) if query.level is Level.PATIENT else levels(query, conditions)
         statement, counted = whole.limit(query.limit + 1).offset(query.offset), whole
@@ -307,13 +308,13 @@ def _patients(conditions: list[ColumnElement[bool]]) -> Select[Any]:
     return select(*columns).join(counted, counted.c.study_uid == s.study_uid).order_by(s.name_folded, s.patient_id, s.issuer)
 
 
-def _study_page(tx: Tx, scope: Scope, query: Query, conditions: list[ColumnElement[bool]]) -> tuple[Select[Any], Select[Any]]:
+def _study_page(tx: Tx, query: Query, conditions: list[ColumnElement[bool]]) -> tuple[Select[Any], Select[Any]]:
     """One page of studies, and the keys of all of them. The page's keys are found first: what is skipped is not read."""
     order = order_of(query)
     keys = select(study.c.study_uid).where(*conditions)
     ordered = sorted_by(order)
     if query.after:
-        page = keys.where(behind(order, place_of(tx, scope, query.after, order)))
+        page = keys.where(behind(order, query.after))
     elif not query.offset and any(path in query.match and not text.has_wildcard(query.match[path]) for path in ONE_OF_FEW):
         return select(study).where(*conditions).order_by(*ordered).limit(query.limit + 1), keys
     elif tx.dialect == "postgresql" and _begins_with_a_name(query):
@@ -344,18 +345,17 @@ def sorted_by(order: list[tuple[ColumnElement[Any], bool]]) -> list[ColumnElemen
     return [column.desc() if falls else column.asc() for column, falls in order]
 
 
-def place_of(tx: Tx, scope: Scope, study_uid: str, order: list[tuple[ColumnElement[Any], bool]]) -> list[Any]:
-    """Where a study stands in an order; Invalid for one that the reader may not see."""
-    found = tx.execute(
-        select(*(column for column, _ in order)).where(study.c.study_uid == study_uid, scope.condition(study.c.site_id))
-    ).first()
-    if found is None:
-        raise Invalid("The list does not hold the exam after which it was to go on.", code="cursor", field="cursor")
-    return list(found)
+def place_after(query: Query, rows: list[dict[str, Any]], more: bool) -> tuple[str | int, ...]:
+    """Where a page of studies ends, for the next one; nothing when none follows."""
+    if not more or query.level is not Level.STUDY or not rows:
+        return ()
+    return tuple(getattr(rows[-1]["row"], str(column.key)) for column, _ in order_of(query))
 
 
-def behind(order: list[tuple[ColumnElement[Any], bool]], place: list[Any]) -> ColumnElement[bool]:
-    """The condition on what comes after a place."""
+def behind(order: list[tuple[ColumnElement[Any], bool]], place: Sequence[str | int]) -> ColumnElement[bool]:
+    """The condition on what comes after a place; Invalid for one that is none in this order."""
+    if len(place) != len(order) or not all(_may_hold(column, value) for (column, _), value in zip(order, place, strict=True)):
+        raise Invalid("This is no place of this list in this order.", code="cursor", field="cursor")
     if all(falls for _, falls in order):  # one comparison of rows, which an index answers
         return tuple_(*(column for column, _ in order)) < tuple_(
             *(bindparam(None, v, c.type) for (c, _), v in zip(order, place, strict=True))
@@ -366,6 +366,12 @@ def behind(order: list[tuple[ColumnElement[Any], bool]], place: list[Any]) -> Co
         condition = or_(beyond, and_(column == value, condition))
     first, falls = order[0]
     return and_(first <= place[0] if falls else first >= place[0], condition)  # the bound is for the index
+
+
+def _may_hold(column: ColumnElement[Any], value: object) -> bool:
+    if column.type.python_type is int:
+        return type(value) is int and -NO_NUMBER <= value < NO_NUMBER
+    return isinstance(value, str) and value == _bindable(value)
 
 
 def levels(query: Query, conditions: list[ColumnElement[bool]]) -> Select[Any]:

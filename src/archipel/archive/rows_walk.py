@@ -80,16 +80,17 @@ def _walk(tx: Tx, scope: Scope, query: Query) -> Iterator[list[tuple[str, int]]]
     by_study = replace(query, level=Level.STUDY, match=above, count_total=False, limit=WALK_STUDIES, offset=0)
     conditions, _ = rows_find.conditions_of(tx, scope, by_study)
     conditions += _of_named_instances(tx, query)
-    order, after = rows_find.order_of(query), query.after if query.level is Level.STUDY else ""
+    order, after = rows_find.order_of(query), query.after if query.level is Level.STUDY else ()
+    place = [column.label(f"place{number}") for number, (column, _) in enumerate(order)]
     while True:
-        statement = select(study.c.study_uid, study.c.instance_count).where(*conditions)
+        statement = select(study.c.study_uid, study.c.instance_count, *place).where(*conditions)
         if after:
-            statement = statement.where(rows_find.behind(order, rows_find.place_of(tx, scope, after, order)))
+            statement = statement.where(rows_find.behind(order, after))
         page = tx.execute(statement.order_by(*rows_find.sorted_by(order)).limit(WALK_STUDIES)).all()
         yield from _batches(page)
         if len(page) < WALK_STUDIES:
             return
-        after = page[-1].study_uid
+        after = tuple(page[-1][2:])
 
 
 def _batches(page: Sequence[Any]) -> Iterator[list[tuple[str, int]]]:

@@ -32,7 +32,7 @@ class _Page:
     rows: list[tuple[str, bytes]]
     more: bool
     unsupported: bool
-    last_study_uid: str
+    next: tuple[str | int, ...]
 
 
 async def answer(parts: Parts, assoc: Association, context: Context, command: Command) -> None:
@@ -75,7 +75,7 @@ async def _answer_rows(
     loop = asyncio.get_running_loop()
     unsupported = identifiers.unsupported(asked)
     sent: set[str] = set()  # rows that arrive while we page push others along: each is sent once
-    offset, after = 0, ""
+    offset, after = 0, tuple[str | int, ...]()
     while True:
         if assoc.is_cancelled(command):
             return status.CANCEL, "Cancelled by the requestor"
@@ -94,10 +94,10 @@ async def _answer_rows(
             await assoc.answer_with(context, command, pending, identifier)
         if not page.more:
             return status.SUCCESS, ""
-        offset, after = offset + len(page.rows), page.last_study_uid if asked.level is Level.STUDY else ""
+        offset, after = offset + len(page.rows), page.next
 
 
-def _query(parts: Parts, asked: Identifier, offset: int, after: str, fuzzy: bool) -> Query:
+def _query(parts: Parts, asked: Identifier, offset: int, after: tuple[str | int, ...], fuzzy: bool) -> Query:
     above = [level for level in UNIQUE if level is not Level.PATIENT and list(Level).index(level) <= list(Level).index(asked.level)]
     include = asked.wanted | {UNIQUE[asked.level]} | {UNIQUE[level] for level in above}
     return Query(
@@ -109,8 +109,7 @@ def _page(parts: Parts, assoc: Association, asked: Identifier, query: Query, tra
     """One page, encoded here in the thread so that a long answer does not hold up the other associations."""
     page = parts.read(lambda tx: archive.find(tx, parts.scope_for(tx, assoc.actor), query))
     rows = [(_key(row, asked.level), identifiers.answer_bytes(row, asked, parts.ae_title, transfer_syntax_uid)) for row in page.rows]
-    last = page.rows[-1].get(UNIQUE[Level.STUDY], {}).get("Value", [""])[0] if page.rows else ""
-    return _Page(rows, page.more, bool(page.unsupported), str(last))
+    return _Page(rows, page.more, bool(page.unsupported), page.next)
 
 
 def _key(row: dict[str, object], level: Level) -> str:

@@ -51,9 +51,9 @@ def list_exams(filters: ExamFilters, call: Reader) -> Listed[Exam]:
     """One page of the exams that the account may see, and how many there are in all."""
     query = query_of(filters)
     with call.database.read() as tx:
-        found, total, more = archive.exams(tx, call.scope(tx, "care"), query)
+        found, total, after = archive.exams(tx, call.scope(tx, "care"), query)
         sites = _site_names(tx)
-    cursor = cursor_after(found[-1].study_uid) if more else None
+    cursor = cursor_after(filters.sort, after) if after else None
     return Listed(items=[Exam(**exam_fields(exam, sites)) for exam in found], total=total, next_cursor=cursor)
 
 

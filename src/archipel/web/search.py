@@ -13,7 +13,7 @@ from archipel.archive import Level, Query
 from archipel.dicom import text
 from archipel.dicom.index import path_of
 from archipel.kit.errors import Invalid
-from archipel.web.words import Text, Word, place_of
+from archipel.web.words import Cursor, Text, Word, place_of
 
 SORTS = (
     "study_date", "patient_name", "received_at", "birth_date", "patient_id", "accession_number", "description", "site", "modality",
@@ -44,7 +44,7 @@ class Filters(BaseModel):
     include_rejected: bool = Field(False, description="Rejected exams too.")
     sort: Text = Field("-study_date", description=f"{', '.join(SORTS)}; - before it for descending.")
     limit: int = Field(50, ge=1, le=200, description="Rows of a page.")
-    cursor: Text = Field("", description="next_cursor of the page before.")
+    cursor: Cursor = Field("", description="next_cursor of the page before.")
 
 
 ExamFilters = Annotated[Filters, QueryParam()]
@@ -54,7 +54,7 @@ def query_of(filters: Filters) -> Query:
     """The archive's query; Invalid for an order or a cursor that does not exist."""
     if filters.sort.removeprefix("-") not in SORTS:
         raise Invalid(f"The list is sorted by {', '.join(SORTS)}.", code="sort", field="sort")
-    offset, after = place_of(filters.cursor)
+    offset, after = place_of(filters.cursor, filters.sort)
     return archive.Query(
         Level.STUDY,
         match=_match(filters),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Sequence
 from datetime import date
@@ -12,11 +13,11 @@ from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from pydicom import uid as standard
 
-from archipel.dicom import uids
 from archipel.kit.errors import Invalid
 
 T = TypeVar("T")
 OFFSET_MAX = 1 << 40
+_OFFSET = re.compile(r"o[0-9]{1,13}")
 _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)")
 _TIME = re.compile(r"(\d\d)(\d\d)?(\d\d)?(?:\.\d*)?")
 
@@ -28,6 +29,7 @@ def _printable(text: str) -> str:
 
 
 Text = Annotated[str, StringConstraints(max_length=200), AfterValidator(_printable)]
+Cursor = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[A-Za-z0-9_-]*$")]
 LongText = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_printable)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_printable)]
 Uid = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64)]
@@ -61,7 +63,7 @@ def whole(items: Sequence[T]) -> Listed[T]:
 
 def cursor_of(offset: int) -> str:
     """A place in a list as an opaque word."""
-    return base64.urlsafe_b64encode(b"o" + str(offset).encode()).decode().rstrip("=")
+    return _closed(f"o{offset}")
 
 
 def offset_of(cursor: str) -> int:
@@ -69,28 +71,42 @@ def offset_of(cursor: str) -> int:
     if not cursor:
         return 0
     text = _opened(cursor)
-    offset = int(text[1:]) if text[:1] == "o" and text[1:].isdigit() else -1
+    offset = int(text[1:]) if _OFFSET.fullmatch(text) else -1
     if not 0 <= offset <= OFFSET_MAX:
-        raise Invalid("This cursor is not one that the platform gave.", code="cursor", field="cursor")
+        raise _not_ours()
     return offset
 
 
-def cursor_after(study_uid: str) -> str:
-    """The place behind an exam as an opaque word."""
-    return base64.urlsafe_b64encode(b"a" + study_uid.encode()).decode().rstrip("=")
+def _not_ours() -> Invalid:
+    return Invalid("This cursor is not one that the platform gave for this list in this order.", code="cursor", field="cursor")
 
 
-def place_of(cursor: str) -> tuple[int, str]:
-    """What a cursor of the exam list says: an offset (older ones), or the exam that it follows. Invalid for one that is not ours."""
+def cursor_after(sort: str, place: Sequence[str | int]) -> str:
+    """A place in the exam list as an opaque word: what its order compares of the exam that ended a page, all of which the page shows."""
+    return _closed("k" + json.dumps([sort, *place], ensure_ascii=False, separators=(",", ":")))
+
+
+def place_of(cursor: str, sort: str) -> tuple[int, tuple[str | int, ...]]:
+    """What a cursor of the exam list says: an offset (older ones), or a place. Invalid for one that is not ours, or of another order."""
     text = _opened(cursor) if cursor else ""
-    if text[:1] == "a" and uids.is_uid(text[1:]):
-        return 0, text[1:]
-    return offset_of(cursor), ""
+    if text[:1] != "k":
+        return offset_of(cursor), ()
+    try:
+        said = json.loads(text[1:])
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, list) or len(said) < 2 or said[0] != sort or not all(isinstance(one, str | int) for one in said):
+        raise _not_ours()
+    return 0, tuple(said[1:])
+
+
+def _closed(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode("utf-8", "replace")).decode().rstrip("=")
 
 
 def _opened(cursor: str) -> str:
     try:
-        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode("ascii")
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()
     except ValueError:
         return ""
 
