@@ -22,8 +22,10 @@ from archipel import __version__, archive, dicomweb, dimse, directory, distribut
 from archipel.dicom import scu
 from archipel.dicom.pixels import PixelWorkers
 from archipel.kit.blobs import Blobs, FileBlobs, open_blobs
+from archipel.kit.cipher import read_keys
 from archipel.kit.clock import Clock, SystemClock
 from archipel.kit.database import Database, Tx
+from archipel.kit.encrypted import EncryptedBlobs
 from archipel.kit.errors import Conflict, Invalid, NotFound
 from archipel.kit.feed import FeedRunner, Follower, position
 from archipel.kit.gate import Gate
@@ -66,11 +68,16 @@ def open_objects(settings: Settings) -> Blobs:
     """The object store of the settings, behind this machine's folder if there is one."""
     b = settings.blobs
     store = open_blobs(settings.blobs_url, access_key=b.access_key, secret_key=b.secret_key, region=b.region)
+    cipher = read_keys(Path(b.key_file), apart_from=settings.data) if b.key_file else None
+
+    def kept(blobs: Blobs) -> Blobs:
+        return EncryptedBlobs(blobs, cipher) if cipher else blobs
+
     if not b.local:
-        return store
+        return kept(store)
     if isinstance(store, FileBlobs):
         raise Invalid("A local folder stands before an S3 store, not before files.", code="blobs-local", field="blobs.local")
-    return TieredBlobs(FileBlobs(Path(b.local).absolute()), store, prefix=f"{archive.SEALED_FOLDER}/")
+    return TieredBlobs(kept(FileBlobs(Path(b.local).absolute())), kept(store), prefix=f"{archive.SEALED_FOLDER}/")
 
 
 class Receiver(archive.Receiver):

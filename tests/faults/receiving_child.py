@@ -63,7 +63,7 @@ class KilledBlobs:
         self._step("after bytes")
         return size
 
-    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> Appended:
+    def append(self, folder: str, buffers: Sequence[bytes | memoryview], cipher: Any = None) -> Appended:
         self._step("before bytes")
         if self._step.is_next("within bytes"):  # a kill leaves half a group
             self._blobs.append(folder, [bytes(buffers[0]), bytes(buffers[1])[:100]])

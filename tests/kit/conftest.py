@@ -11,8 +11,11 @@ import pytest
 
 from archipel import migrations
 from archipel.kit.blobs import Blobs, open_blobs
+from archipel.kit.cipher import Cipher
 from archipel.kit.clock import SetClock
 from archipel.kit.database import Database
+from archipel.kit.encrypted import EncryptedBlobs
+from archipel.kit.tiered import TieredBlobs
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -50,10 +53,15 @@ def database(open_database: Callable[..., Database]) -> Database:
     return open_database()
 
 
-@pytest.fixture(params=["files", "s3"])
+@pytest.fixture(params=["files", "s3", "files-encrypted", "s3-encrypted", "files-before-s3"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
-    """An empty object store, on each of the two."""
-    if request.param == "files":
-        return open_blobs(f"file://{tmp_path / 'blobs'}")
+    """An empty object store, on each of the two, under a cipher, and the one before the other."""
+    kind, _, more = request.param.partition("-")
+    files = open_blobs(f"file://{tmp_path / 'blobs'}")
+    if kind == "files" and more != "before-s3":
+        return EncryptedBlobs(files, Cipher({"k1": bytes(range(32))})) if more else files
     bucket = request.getfixturevalue("s3")
-    return open_blobs(bucket.url, access_key=bucket.access_key, secret_key=bucket.secret_key, region=bucket.region)
+    store = open_blobs(bucket.url, access_key=bucket.access_key, secret_key=bucket.secret_key, region=bucket.region)
+    if more == "encrypted":
+        return EncryptedBlobs(store, Cipher({"k1": bytes(range(32))}))
+    return TieredBlobs(files, store, prefix="sealed/") if more else store

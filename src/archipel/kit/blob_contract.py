@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from archipel.kit.cipher import Cipher
 from archipel.kit.errors import Invalid, NotFound, Unavailable
 
 BLOB_MISSING, BLOB_UNREADABLE = "blob-missing", "blob-unreadable"
@@ -30,10 +31,11 @@ class Blobs(Protocol):
     def put(self, key: str, chunks: Iterable[bytes]) -> int:
         """Write a new object and return its size in bytes; Conflict when the key exists, LimitReached when the disk is full."""
 
-    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> Appended:
+    def append(self, folder: str, buffers: Sequence[bytes | memoryview], cipher: Cipher | None = None) -> Appended:
         """Write buffers behind each other into an object of this folder; they are durable when ``sync`` of the result has returned.
 
-        The object may hold what was appended before, and grow later; no byte of it is ever written again.
+        The object may hold what was appended before, and grow later; no byte of it is ever written again. With a cipher the object's
+        name ends with its suffix, and its bytes are encrypted.
         """
 
     def put_file(self, key: str, path: Path) -> int:

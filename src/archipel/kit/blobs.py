@@ -29,6 +29,7 @@ from archipel.kit.blob_contract import PUT_BYTES as PUT_BYTES
 from archipel.kit.blob_contract import STRETCH_BYTES, check_key, check_prefix, missing, unreadable
 from archipel.kit.blob_contract import Appended as Appended
 from archipel.kit.blob_contract import Blobs as Blobs
+from archipel.kit.cipher import Cipher
 from archipel.kit.disk import disk_error as disk_error  # part of what this module offers
 from archipel.kit.errors import Conflict, Invalid, NotFound, Unavailable
 from archipel.kit.ids import new_id
@@ -72,10 +73,12 @@ class FileBlobs:
             aside.unlink(missing_ok=True)
         return size
 
-    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> Appended:
+    def append(self, folder: str, buffers: Sequence[bytes | memoryview], cipher: Cipher | None = None) -> Appended:
         with self._segment_lock:
             try:
-                segment = self._growing(folder)
+                segment = self._growing(folder, cipher.suffix if cipher else "")
+                if cipher:
+                    buffers = list(cipher.pieces(segment.key, buffers, segment.size_bytes))
                 return Appended(segment.key, segment.append(buffers), lambda: self._sync(segment))
             except OSError as error:  # what the file holds now is not known for sure: another one goes on
                 self._abandon()
@@ -154,12 +157,12 @@ class FileBlobs:
             raise Conflict("An object with this key exists.", code="blob-exists", detail=key) from error
         self._sync_folders(target)
 
-    def _growing(self, folder: str) -> Segment:
+    def _growing(self, folder: str, suffix: str) -> Segment:
         """The segment that grows in this folder; a fresh one when there is none, or when it is full."""
         segment = self._segment
-        if segment is not None and segment.key.startswith(folder + "/") and not segment.is_full() and not segment.is_gone():
+        if segment is not None and segment.is_in(folder, suffix) and not segment.is_full() and not segment.is_gone():
             return segment
-        key = f"{folder}/{new_id()}"
+        key = f"{folder}/{new_id()}{suffix}"
         target = self._path(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         self._segment = Segment(target, key)
@@ -216,9 +219,9 @@ class S3Blobs:
                 self._call(lambda: obstore.put(self._store, key, chunks), key)
         return size
 
-    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> Appended:
-        key = f"{folder}/{new_id()}"  # an object of a store does not grow: each time another one
-        self.put(key, (bytes(buffer) for buffer in buffers))
+    def append(self, folder: str, buffers: Sequence[bytes | memoryview], cipher: Cipher | None = None) -> Appended:
+        key = f"{folder}/{new_id()}{cipher.suffix if cipher else ''}"  # an object of a store does not grow: each time another one
+        self.put(key, cipher.pieces(key, buffers) if cipher else map(bytes, buffers))
         return Appended(key, 0, lambda: None)
 
     def put_file(self, key: str, path: Path) -> int:

@@ -55,6 +55,10 @@ class Segment:
         with self._closing:  # the number of a closed file may be another file's by now
             os.fdatasync(self._file)
 
+    def is_in(self, folder: str, suffix: str) -> bool:
+        """Whether it is of a folder, and its name ends so; without a suffix, in no suffix at all."""
+        return self.key.startswith(folder + "/") and self.key.partition(".")[2] == suffix.removeprefix(".")
+
     def is_full(self) -> bool:
         """Whether another one is to go on: this is long enough, or old enough to be swept when nothing names it any more."""
         return self.size_bytes >= SEGMENT_BYTES_MAX or time.monotonic() - self._begun > SEGMENT_S_MAX

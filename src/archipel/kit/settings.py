@@ -34,6 +34,9 @@ class BlobSettings(_Table):
     access_key: str = Field("", description="S3 access key.")
     secret_key: str = Field("", description="S3 secret key; give it by the environment, not by the file.")
     region: str = Field("", description="S3 region.")
+    key_file: str = Field(
+        "", description="File of the keys under which objects are encrypted, outside of the data folder. Empty: not encrypted."
+    )
     local: str = Field(
         "",
         description="Folder of this machine that takes what arrives, before the S3 store, to which sealed objects are copied. Empty: none.",

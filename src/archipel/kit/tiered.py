@@ -14,7 +14,7 @@ from typing import TypeVar
 import structlog
 
 from archipel.kit.blob_contract import BLOB_UNREADABLE, CHUNK_BYTES, Appended, Blobs
-from archipel.kit.blobs import FileBlobs
+from archipel.kit.cipher import Cipher
 from archipel.kit.errors import Conflict, NotFound, Unavailable
 
 COPY_BYTES = 1 << 20
@@ -26,14 +26,14 @@ log = structlog.get_logger(__name__)
 class TieredBlobs:
     """Objects in ``local``, those whose keys start with ``prefix`` copied to ``remote``."""
 
-    def __init__(self, local: FileBlobs, remote: Blobs, *, prefix: str) -> None:
+    def __init__(self, local: Blobs, remote: Blobs, *, prefix: str) -> None:
         self.local, self.remote, self._prefix = local, remote, prefix
 
     def put(self, key: str, chunks: Iterable[bytes]) -> int:
         return self.local.put(key, chunks)
 
-    def append(self, folder: str, buffers: Sequence[bytes | memoryview]) -> Appended:
-        return self.local.append(folder, buffers)
+    def append(self, folder: str, buffers: Sequence[bytes | memoryview], cipher: Cipher | None = None) -> Appended:
+        return self.local.append(folder, buffers, cipher)
 
     def put_file(self, key: str, path: Path) -> int:
         return self.local.put_file(key, path)
