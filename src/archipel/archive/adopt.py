@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from archipel import directory
-from archipel.archive import aside, rows, rows_upkeep
+from archipel.archive import aside, rows, rows_doubt, rows_upkeep
 from archipel.archive.arrival import BIRTH_DATE, PATIENT_NAME, SEX, Arrival, folded, person_name_groups
 from archipel.archive.changes import ConflictResolved
 from archipel.archive.doubt import doubts, patient_key
@@ -22,33 +22,36 @@ from archipel.kit.clock import to_text
 from archipel.kit.database import Tx
 from archipel.kit.ids import new_id
 
-EXCHANGED = "use_received"
 _STUDY_DATE, _STUDY_TIME, _STUDY_ID = path_of("StudyDate"), path_of("StudyTime"), path_of("StudyID")
 _ACCESSION, _DESCRIPTION, _REFERRING = path_of("AccessionNumber"), path_of("StudyDescription"), path_of("ReferringPhysicianName")
 _MODALITY, _NUMBER, _SERIES_DESCRIPTION = path_of("Modality"), path_of("SeriesNumber"), path_of("SeriesDescription")
 
 
-def adopt(tx: Tx, actor: Actor, taken: dict[str, Any], attributes: dict[str, str], *, left_digest: str) -> None:
+def adopt(tx: Tx, actor: Actor, taken: dict[str, Any], attributes: dict[str, str]) -> None:
     """Bring study, series, patient and flags in line with the content ``taken`` (the columns of its row) and its attributes by path.
 
-    ``left_digest`` is that of the content which it replaces. The study must be locked.
+    The study must be locked, and not sealed.
     """
-    content = _content(actor, taken, attributes)
+    content = content_of(actor, taken, attributes)
     study_uid, series_uid = taken["study_uid"], taken["series_uid"]
-    issuers = {site.id: site.default_issuer for site in directory.sites(tx)}
+    issuers = issuers_of(tx)
     by_series = rows.count_visible(tx, study_uid)
     if by_series.get(series_uid, (0, 0, 0))[0] == 1:
         rows.change_series(tx, (study_uid, series_uid), **_series_values(content))
     if sum(count for count, _, _ in by_series.values()) == 1:
-        _adopt_study(tx, content, patient_key(content, issuers))
-    _judge(tx, actor, content, patient_key(content, issuers), left_digest)
+        adopt_study(tx, content, patient_key(content, issuers))
+    _judge(tx, actor, content, patient_key(content, issuers))
 
 
-def _content(actor: Actor, taken: dict[str, Any], attributes: dict[str, str]) -> Arrival:
+def issuers_of(tx: Tx) -> dict[str, str]:
+    """Who issues the bare Patient IDs of each site."""
+    return {site.id: site.default_issuer for site in directory.sites(tx)}
+
+
+def content_of(actor: Actor, taken: dict[str, Any], attributes: dict[str, str]) -> Arrival:
     """The content as if it arrived now, from what the list of conflicts keeps of it."""
     source = Source("", taken["site_id"], actor, taken["source_ae"])
-    uid = attributes[path_of("SOPInstanceUID")]
-    incoming = Incoming(None, taken["transfer_syntax_uid"], taken["sop_class_uid"], uid, source)  # type: ignore[arg-type]
+    incoming = Incoming(None, taken["transfer_syntax_uid"], taken["sop_class_uid"], "", source)  # type: ignore[arg-type]
     values = {path: tuple(value.split("\\")) for path, value in attributes.items()}
     return Arrival(
         incoming=incoming, values=values, meta=b"", take_digest=lambda: str(taken["digest"]),
@@ -63,7 +66,8 @@ def _series_values(content: Arrival) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _adopt_study(tx: Tx, content: Arrival, key: tuple[str, str]) -> None:
+def adopt_study(tx: Tx, content: Arrival, key: tuple[str, str]) -> None:
+    """Let a study, and its patient where no other exam names it, say what the content says."""
     name, other_name = person_name_groups(content.first(PATIENT_NAME))
     person = {
         "name_folded": name, "birth_date": text.stored_date(content.first(BIRTH_DATE)), "sex": content.first(SEX)[:16]
@@ -86,22 +90,25 @@ def _adopt_study(tx: Tx, content: Arrival, key: tuple[str, str]) -> None:
     )  # fmt: skip
 
 
-def _judge(tx: Tx, actor: Actor, content: Arrival, key: tuple[str, str], left_digest: str) -> None:
-    """The doubts that the content left behind raised go with it; those of the content taken come, or come back."""
+def _judge(tx: Tx, actor: Actor, content: Arrival, key: tuple[str, str]) -> None:
+    """The doubts that the content left behind alone raised go with it; those of the content taken come, or come back."""
     study_uid = content.study_uid
-    for row in rows_upkeep.doubts(tx, study_uid):
-        mine = row.sop_instance_uid == content.sop_instance_uid
-        if mine and row.digest == left_digest and row.state == "open":
-            change_conflict(tx, row.id, state="resolved", action=EXCHANGED, resolved_by=actor.id, resolved_at=to_text(tx.now()))
-            tx.publish(ConflictResolved(row.id, study_uid, row.site_id))
-        elif mine and row.digest == content.digest and row.action == EXCHANGED:
-            change_conflict(tx, row.id, state="open", action="", resolved_by="", resolved_at="")
-    shown = {row.kind for row in rows_upkeep.doubts(tx, study_uid) if row.state == "open"}
+    rows_doubt.unmark(tx, [content.sop_instance_uid])
     study = rows.studies_by_uid(tx, [study_uid])[study_uid]
+    among = aside.noted(tx, study_uid)
     for flag, archived in doubts(content, study, key, rows_upkeep.patient_of(tx, key)):
-        known_by = rows.first_site(tx, study.patient_key, seen_from=study.site_id) if flag is Flag.PATIENT_ATTRIBUTES else ""
-        if flag.value not in shown and aside.flag(
-            tx, content, ConflictKind(flag.value), archived, site_id=study.site_id, known_by=known_by
-        ):  # fmt: skip
-            shown.add(flag.value)
-    rows.change_study(tx, study_uid, flags=" ".join(sorted(shown)))
+        found = aside.flag(tx, content, flag, archived, study=study, among=among)
+        if flag is not Flag.OTHER_SITE:
+            rows_doubt.mark(tx, [(content.sop_instance_uid, study_uid, found.conflict_id)])
+    ids, site_ids = rows_doubt.borne(tx, study_uid)
+    for row in rows_doubt.doubts(tx, study_uid):
+        is_borne = row.kept.get("site_id") in site_ids if row.kind == ConflictKind.OTHER_SITE else row.id in ids
+        if row.state == "open" and not is_borne:
+            gone(tx, actor, row, aside.REPLACED)
+    rows_doubt.show_flags(tx, study_uid)
+
+
+def gone(tx: Tx, actor: Actor, doubt: Any, action: str) -> None:
+    """A doubt went by itself, through what the actor did."""
+    change_conflict(tx, doubt.id, state="resolved", action=action, resolved_by=actor.id, resolved_at=to_text(tx.now()))
+    tx.publish(ConflictResolved(doubt.id, doubt.study_uid, doubt.site_id))

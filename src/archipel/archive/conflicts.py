@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from archipel import audit
-from archipel.archive import packing, rows, rows_instances, rows_review
+from archipel.archive import packing, rows, rows_doubt, rows_instances, rows_review
 from archipel.archive.adopt import adopt
+from archipel.archive.agree import agree
 from archipel.archive.changes import ConflictFound, ConflictResolved
-from archipel.archive.model import ConflictKind, Flag, Place
+from archipel.archive.model import ConflictKind, Place
 from archipel.archive.recount import recount
 from archipel.archive.seal import reopen
 from archipel.archive.verify import place_of
@@ -64,9 +65,17 @@ class Conflict:
     resolved_at: str
 
 
-def conflicts(tx: Tx, scope: Scope, *, state: str = "", study_uid: str = "", limit: int = 200, offset: int = 0) -> list[Conflict]:
-    """The conflicts that the scope shows, newest first; ``state`` is ``open``, ``resolved`` or empty for both."""
-    return [_conflict(row, scope) for row in rows_review.conflicts(tx, scope, state=state, study_uid=study_uid, limit=limit, offset=offset)]
+def conflicts(
+    tx: Tx, scope: Scope, *, state: str = "", study_uid: str = "", limit: int = 200, offset: int = 0, pressing_first: bool = False
+) -> list[Conflict]:
+    """The conflicts that the scope shows, newest first; ``state`` is ``open``, ``resolved`` or empty for both.
+
+    ``pressing_first``: before all others those that are open, and of these first the doubts about whose exam it is.
+    """
+    found = rows_review.conflicts(
+        tx, scope, state=state, study_uid=study_uid, limit=limit, offset=offset, pressing_first=pressing_first
+    )  # fmt: skip
+    return [_conflict(row, scope) for row in found]
 
 
 def count_conflicts(tx: Tx, scope: Scope, *, state: str = "", study_uid: str = "") -> int:
@@ -84,7 +93,7 @@ def resolve(tx: Tx, actor: Actor, scope: Scope, conflict_id: str, action: str, c
 
     ``reopen`` takes a decision back: contents that were exchanged are exchanged again, and the conflict is open as before.
     """
-    row = _row(tx, scope, conflict_id, lock=True)
+    row = _locked(tx, scope, conflict_id)
     found = _conflict(row, scope)
     if found.state != "open" and action == REOPEN:
         return _reopen(tx, actor, scope, found, row)
@@ -97,7 +106,7 @@ def resolve(tx: Tx, actor: Actor, scope: Scope, conflict_id: str, action: str, c
     rows_review.change_conflict(
         tx, conflict_id, state="resolved", action=action, comment=comment[:2000], resolved_by=actor.id, resolved_at=to_text(tx.now())
     )
-    _clear_flag(tx, found)
+    rows_doubt.show_flags(tx, found.study_uid)
     audit.record(tx, actor, "archive.resolve", study_uid=found.study_uid, object_id=conflict_id, action_taken=action)
     tx.publish(ConflictResolved(conflict_id, found.study_uid, found.site_id))
     return conflict_with_id(tx, scope, conflict_id)
@@ -107,9 +116,7 @@ def _reopen(tx: Tx, actor: Actor, scope: Scope, found: Conflict, row: Any) -> Co
     if found.action == "use_received" and found.kind is ConflictKind.DUPLICATE_INSTANCE:
         _exchange(tx, actor, found, row)
     rows_review.change_conflict(tx, found.id, state="open", action="", comment="", resolved_by="", resolved_at="")
-    if found.kind.value in set(Flag):
-        study = rows.studies_by_uid(tx, [found.study_uid], lock=True)[found.study_uid]
-        rows.change_study(tx, found.study_uid, flags=" ".join(sorted({*study.flags.split(), found.kind.value})))
+    rows_doubt.show_flags(tx, found.study_uid)
     audit.record(tx, actor, "archive.reopen", study_uid=found.study_uid, object_id=found.id, action_taken=found.action)
     tx.publish(ConflictFound(found.id, found.study_uid, found.site_id))
     return conflict_with_id(tx, scope, found.id)
@@ -127,6 +134,12 @@ def same_pixels(tx: Tx, blobs: Blobs, scope: Scope, conflict_id: str) -> bool | 
     return _same_to_the_end(
         blobs, (archived[0].place, archived[0].pixel_data_offset), (place_of(kept), kept["pixel_data_offset"])
     )  # fmt: skip
+
+
+def _locked(tx: Tx, scope: Scope, conflict_id: str) -> Any:
+    """The conflict's row, kept for this transaction behind its study, as receiving keeps them: what arrives meanwhile waits, or is seen."""
+    rows.studies_by_uid(tx, [_row(tx, scope, conflict_id).study_uid], lock=True)
+    return _row(tx, scope, conflict_id, lock=True)
 
 
 def _row(tx: Tx, scope: Scope, conflict_id: str, *, lock: bool = False) -> Any:
@@ -157,26 +170,19 @@ def _actions(row: Any, kind: ConflictKind) -> tuple[str, ...]:
 
 
 def _exchange(tx: Tx, actor: Actor, found: Conflict, row: Any) -> None:
-    """Swap the archived and the kept content: both stay, and the same again takes it back. What the exam says of itself follows."""
-    rows.studies_by_uid(tx, [found.study_uid], lock=True)
+    """Swap the archived and the kept content: both stay, and the same again takes it back. What the exam says of itself follows.
+
+    The attributes of each go with it; what else is kept aside under that UID is compared with the content taken from now on.
+    """
     reopen(tx, found.study_uid)
     archived = rows_instances.known(tx, [found.sop_instance_uid])[found.sop_instance_uid]
     kept = {"packed": "", **row.kept}
     rows_review.swap_instance(tx, found.sop_instance_uid, kept)
-    rows_review.change_conflict(
-        tx, found.id, kept={name: getattr(archived, name) for name in kept}, archived=row.received, received=row.archived
-    )
-    adopt(tx, actor, kept, row.received, left_digest=archived.digest)
+    rows_review.change_conflict(tx, found.id, kept={name: getattr(archived, name) for name in kept}, received=row.archived)
+    rows_review.change_archived(tx, found.sop_instance_uid, row.received)
+    adopt(tx, actor, kept, row.received)
     recount(tx, found.study_uid)
-
-
-def _clear_flag(tx: Tx, found: Conflict) -> None:
-    """Take the flag off the exam when no open conflict of its kind is left."""
-    left = rows_review.conflicts(tx, Scope.system("archive.resolve"), state="open", study_uid=found.study_uid)
-    kinds = {row.kind for row in left}
-    study = rows.studies_by_uid(tx, [found.study_uid]).get(found.study_uid)
-    if study is not None:
-        rows.change_study(tx, found.study_uid, flags=" ".join(f for f in study.flags.split() if f in kinds))
+    agree(tx, actor, found.study_uid)
 
 
 def _same_to_the_end(blobs: Blobs, one: tuple[Place, int], other: tuple[Place, int]) -> bool:

@@ -23,6 +23,11 @@ def patient_key(arrival: Arrival, issuers: dict[str, str]) -> tuple[str, str]:
     return patient_id, arrival.issuer or issuers.get(site_id) or f"site:{site_id}"
 
 
+def is_one_person(one: Arrival, other: Arrival, issuers: dict[str, str]) -> bool:
+    """Whether two instances of a study name the same patient."""
+    return patient_key(one, issuers) == patient_key(other, issuers) and not _contradicts(one, _whole_traits(other))
+
+
 def doubts(arrival: Arrival, study_row: Any, key: tuple[str, str], patient_row: Any | None) -> list[tuple[Flag, dict[str, str]]]:
     """What speaks against this instance's being of that study and patient, each with the traits that are held.
 
@@ -41,6 +46,10 @@ def doubts(arrival: Arrival, study_row: Any, key: tuple[str, str], patient_row: 
 
 def _traits(attributes: dict[str, str]) -> dict[str, str]:
     return {path: attributes.get(path, "") for path in TRAITS}
+
+
+def _whole_traits(arrival: Arrival) -> dict[str, str]:
+    return {path: arrival.whole(path) for path in TRAITS}
 
 
 def _contradicts(arrival: Arrival, archived: dict[str, str]) -> bool:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archipel import audit
-from archipel.archive import apart, aside, rows, rows_receive
+from archipel.archive import apart, aside, rows, rows_doubt, rows_receive
+from archipel.archive.agree import agree
 from archipel.archive.arrival import (
     BIRTH_DATE,
     PATIENT_NAME,
@@ -22,8 +23,9 @@ from archipel.archive.arrival import (
 )
 from archipel.archive.changes import InstanceStored
 from archipel.archive.doubt import doubts, patient_key
-from archipel.archive.model import ConflictKind, Fate, Flag, Outcome, Place
+from archipel.archive.model import Fate, Flag, Outcome, Place
 from archipel.archive.repair import Held, held, mend
+from archipel.archive.seal import reopen
 from archipel.dicom import text
 from archipel.dicom.index import path_of
 from archipel.kit.clock import to_text
@@ -67,6 +69,8 @@ class _Known:
     series: dict[tuple[str, str], Any]
     patients: dict[tuple[str, str], Any]
     issuers: dict[str, str]
+    noted: dict[str, dict[aside.Key, aside.Noted]] = field(default_factory=dict)
+    marks: list[tuple[str, str, str]] = field(default_factory=list)
     new_instances: list[dict[str, Any]] = field(default_factory=list)
     inserted_count: int = 0
 
@@ -122,10 +126,9 @@ def _mended(tx: Tx, one: Placed, lost: Held, place: Place) -> bool:
 def receive_together(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) -> list[Outcome]:
     """As ``receive``, without a savepoint: raises one of NOT_TOGETHER, after which the transaction is to be rolled back."""
     arrivals = [one.arrival for one in group]
-    rows_study = rows_receive.studies(tx, (a.study_uid for a in arrivals))
     known = _Known(
         instances=rows_receive.stored(tx, (a.sop_instance_uid for a in arrivals)),
-        studies=rows_study,
+        studies=rows_receive.studies(tx, (a.study_uid for a in arrivals)),
         series=rows_receive.series_of(tx, ((a.study_uid, a.series_uid) for a in arrivals)),
         patients=rows_receive.patients(tx, (patient_key(a, issuers) for a in arrivals)),
         issuers=issuers,
@@ -136,6 +139,24 @@ def receive_together(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) -
         if rows_receive.sealed_meanwhile(tx, (row["sop_instance_uid"] for row in known.new_instances)):
             raise Overtaken
         _sum_up(tx, known)
+    if known.marks:
+        rows_doubt.mark(tx, known.marks)
+        outcomes = _agreed(tx, group, outcomes, known)
+    return outcomes
+
+
+def _agreed(tx: Tx, group: Sequence[Placed], outcomes: list[Outcome], known: _Known) -> list[Outcome]:
+    """Let exams that showed nothing when this group came, all being rejected, say what it says; the outcomes with the flags left."""
+    actors = {one.arrival.study_uid: one.arrival.source.actor for one in group}
+    for study_uid in sorted({study_uid for _, study_uid, _ in known.marks}):
+        rejection_count = rows_doubt.rejection_count(tx, study_uid)
+        # What such an exam shows are the notes that rejected the rest. More than that has its own word, and one more changes nothing.
+        if not rejection_count or known.studies[study_uid].instance_count > rejection_count:
+            continue
+        reopen(tx, study_uid)
+        if agree(tx, actors[study_uid], study_uid):
+            flags = _flags(rows.studies_by_uid(tx, [study_uid])[study_uid])
+            outcomes = [replace(o, flags=flags) if (o.study_uid, o.fate) == (study_uid, Fate.STORED) else o for o in outcomes]
     return outcomes
 
 
@@ -272,16 +293,20 @@ def _size(new: list[dict[str, Any]]) -> dict[str, int]:
 
 def _flag(tx: Tx, arrival: Arrival, study_row: Any, known: _Known) -> tuple[str, ...]:
     """Flag the study when this instance raises doubt about whose exam it is; returns the flags that the study now has."""
-    flags = set(_flags(study_row))
     key = patient_key(arrival, known.issuers)
     found = doubts(arrival, study_row, key, known.patients.get(key))
+    if not found:
+        return _flags(study_row)
+    if arrival.study_uid not in known.noted:
+        known.noted[arrival.study_uid] = aside.noted(tx, arrival.study_uid)
+    flags = set(_flags(study_row))
     for flag, archived in found:
-        if flag.value in flags:
-            continue
-        known_by = rows.first_site(tx, study_row.patient_key, seen_from=study_row.site_id) if flag is Flag.PATIENT_ATTRIBUTES else ""
-        if aside.flag(tx, arrival, ConflictKind(flag.value), archived, site_id=study_row.site_id, known_by=known_by):
+        doubt = aside.flag(tx, arrival, flag, archived, study=study_row, among=known.noted[arrival.study_uid])
+        if doubt.state == "open":
             flags.add(flag.value)
-    if found and flags != set(_flags(study_row)):
+        if flag is not Flag.OTHER_SITE:
+            known.marks.append((arrival.sop_instance_uid, arrival.study_uid, doubt.conflict_id))
+    if flags != set(_flags(study_row)):
         rows.change_study(tx, arrival.study_uid, flags=" ".join(sorted(flags)))
         known.studies |= rows_receive.studies(tx, [arrival.study_uid])
     return tuple(sorted(flags))

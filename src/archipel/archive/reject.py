@@ -8,6 +8,7 @@ from typing import Any
 
 from archipel import audit
 from archipel.archive import rows, rows_review
+from archipel.archive.agree import agree
 from archipel.archive.changes import InstanceRejected, RejectionRevoked
 from archipel.archive.errors import no_study
 from archipel.archive.recount import recount
@@ -73,6 +74,7 @@ def reject(
     made = Rejection(rejection_id, study_uid, code, comment, note_uid, count, actor.id, to_text(tx.now()), study.site_id)
     _record(tx, actor, made)
     recount(tx, study_uid)
+    agree(tx, actor, study_uid)
     tx.publish(InstanceRejected(study_uid, study.site_id, rejection_id))
     return made
 
@@ -100,6 +102,7 @@ def revoke_rejections(tx: Tx, actor: Actor, scope: Scope, study_uid: str) -> int
         audit.record(tx, actor, "archive.revoke_rejection", study_uid=study_uid, object_id=row.id)
         tx.publish(RejectionRevoked(study_uid, study.site_id, row.id))
     recount(tx, study_uid)
+    agree(tx, actor, study_uid)
     return len(standing)
 
 

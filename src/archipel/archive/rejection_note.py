@@ -13,6 +13,7 @@ import structlog
 from pydicom.dataset import Dataset
 
 from archipel.archive import rows, rows_instances, rows_review
+from archipel.archive.agree import agree
 from archipel.archive.arrival import MADE_UP_ISSUERS
 from archipel.archive.changes import InstanceRejected, InstanceStored
 from archipel.archive.model import InstanceRef
@@ -75,10 +76,10 @@ def _apply(tx: Tx, ref: InstanceRef, blobs: Blobs) -> None:
         elif standing is None:
             take_note(tx, actor, study, code=code, note_uid=ref.sop_instance_uid)
         elif present:
-            _hide_late(tx, standing, study_uid, present)
+            _hide_late(tx, actor, standing, study_uid, present)
 
 
-def _hide_late(tx: Tx, standing: Any, study_uid: str, present: list[str]) -> None:
+def _hide_late(tx: Tx, actor: Actor, standing: Any, study_uid: str, present: list[str]) -> None:
     """What a note names and arrives after it is hidden too, unless a person has taken the rejection back."""
     if standing.revoked_at:
         return
@@ -86,6 +87,7 @@ def _hide_late(tx: Tx, standing: Any, study_uid: str, present: list[str]) -> Non
     rows_review.hide_instances(tx, standing.id, study_uid, "", present)
     rows_review.set_rejection_count(tx, standing.id, rows_review.hidden_count(tx, standing.id))
     recount(tx, study_uid)
+    agree(tx, actor, study_uid)
     tx.publish(InstanceRejected(study_uid, standing.site_id, standing.id))
 
 

@@ -57,14 +57,14 @@ rejection = Table(
 )
 
 
-def add_conflict(tx: Tx, values: dict[str, Any]) -> bool:
-    """Insert a conflict; False when the same one is known."""
+def add_conflict(tx: Tx, values: dict[str, Any]) -> str:
+    """Insert a conflict; its id, or that of the same one when it is known."""
     c = conflict.c
     same = select(c.id).where(*(c[name] == values[name] for name in ("kind", "study_uid", "sop_instance_uid", "digest")))
-    if tx.execute(same).first():
-        return False
-    insert_new(tx, conflict, [values])
-    return True
+    known = tx.execute(same).scalar()
+    if known is None:
+        insert_new(tx, conflict, [values])
+    return str(known or values["id"])
 
 
 def conflicts(
@@ -77,18 +77,33 @@ def conflicts(
     limit: int = 200,
     offset: int = 0,
     lock: bool = False,
+    pressing_first: bool = False,
 ) -> list[Any]:
-    """Conflicts that the scope shows, newest first, narrowed by what is not empty; ``lock`` keeps them for this transaction."""
+    """Conflicts that the scope shows, newest first, narrowed by what is not empty; ``lock`` keeps them for this transaction.
+
+    ``pressing_first``: before all others those that are open, and of these first the doubts about whose exam it is.
+    """
+    c = conflict.c
+    pressing = ((c.state != "open").cast(Integer), (c.kind == ConflictKind.DUPLICATE_INSTANCE.value).cast(Integer))
     statement = _narrowed(select(conflict), scope, state, study_uid, conflict_id)
     statement = statement.with_for_update() if lock else statement
-    return list(tx.execute(statement.order_by(conflict.c.found_at.desc(), conflict.c.id).limit(limit).offset(offset)))
+    order = (*(pressing if pressing_first else ()), c.found_at.desc(), c.id)
+    return list(tx.execute(statement.order_by(*order).limit(limit).offset(offset)))
 
 
-def decided(tx: Tx, kind: str, study_uid: str) -> list[tuple[dict[str, str], dict[str, Any]]]:
-    """What was received in the conflicts of a kind that a person has settled for a study: (attributes, kept)."""
+def archived_attributes(tx: Tx, sop_instance_uid: str) -> dict[str, str] | None:
+    """What is known from other conflicts of the content that is archived under a UID: an exchange brings its own attributes."""
     c = conflict.c
-    statement = select(c.received, c.kept).where(c.study_uid == study_uid, c.kind == kind, c.state == "resolved")
-    return [(received, kept) for received, kept in tx.execute(statement)]
+    statement = select(c.archived).where(c.sop_instance_uid == sop_instance_uid, c.kind == ConflictKind.DUPLICATE_INSTANCE.value)
+    found: dict[str, str] | None = tx.execute(statement.limit(1)).scalar()
+    return found
+
+
+def change_archived(tx: Tx, sop_instance_uid: str, archived: dict[str, str]) -> None:
+    """Say in every conflict about contents under a UID what is archived under it now."""
+    c = conflict.c
+    statement = update(conflict).where(c.sop_instance_uid == sop_instance_uid, c.kind == ConflictKind.DUPLICATE_INSTANCE.value)
+    tx.execute(statement.values(archived=archived))
 
 
 def count_conflicts(tx: Tx, scope: Scope, *, state: str = "", study_uid: str = "") -> int:

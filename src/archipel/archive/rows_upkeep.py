@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from archipel.archive.model import ConflictKind, Flag, Place
+from archipel.archive.model import ConflictKind, Place
 from archipel.archive.rows import chunks, instance, patient, study
 from archipel.archive.rows_review import conflict
 from archipel.kit.database import Tx
@@ -61,10 +61,3 @@ def studies_of_patient(tx: Tx, patient_key: str) -> set[str]:
 def change_patient(tx: Tx, patient_key: str, **values: Any) -> None:
     """Set columns of a patient."""
     tx.execute(update(patient).where(patient.c.id == patient_key).values(**values))
-
-
-def doubts(tx: Tx, study_uid: str) -> list[Any]:
-    """Every doubt about whose exam a study is: (id, kind, state, action, sop_instance_uid, digest, site_id)."""
-    c = conflict.c
-    columns = (c.id, c.kind, c.state, c.action, c.sop_instance_uid, c.digest, c.site_id)
-    return list(tx.execute(select(*columns).where(c.study_uid == study_uid, c.kind.in_([flag.value for flag in Flag]))))

@@ -64,7 +64,7 @@ def read_exam(study_uid: StudyPath, call: Reader) -> ExamDetail:
         scope = call.scope(tx, "care")
         exam = archive.exam(tx, scope, study_uid)
         series = archive.series_of(tx, scope, study_uid)
-        conflicts = archive.conflicts(tx, scope, study_uid=study_uid)
+        conflicts = archive.conflicts(tx, scope, study_uid=study_uid, pressing_first=True)
         sites = _site_names(tx)
     call.audit_open(study_uid)
     return ExamDetail(

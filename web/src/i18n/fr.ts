@@ -447,6 +447,7 @@ export const fr: Messages = {
     archive_revoke_rejection: "Rejet annulé",
     archive_resolve: "Conflit résolu",
     archive_reopen: "Conflit rouvert",
+    archive_adopt: "Examen mis au nom du patient de ses images",
     archive_repair: "Octets perdus rétablis",
     archive_retrieve: "Images récupérées",
     archive_query: "Recherche",
