@@ -96,7 +96,7 @@ def test_a_login_is_taken_once_also_at_once(database: Database) -> None:
 def test_passwords_are_held_to_their_rules(database: Database, current: str | None, new: str | None, code: str) -> None:
     _, password = add(database)
     with pytest.raises(Invalid) as caught, database.write() as tx:
-        directory.change_password(tx, ADMIN, "claire", current or password, new or password)
+        directory.new_password(tx, "claire", current or password, new or password)
     assert caught.value.code == code
     with database.write() as tx:
         assert directory.authenticate(tx, "claire", password) is not None
@@ -105,7 +105,11 @@ def test_passwords_are_held_to_their_rules(database: Database, current: str | No
 def test_a_changed_password_replaces_the_one_time_one_and_a_reset_replaces_both(database: Database) -> None:
     _, first = add(database)
     with database.write() as tx:
-        directory.change_password(tx, ADMIN, "claire", first, GOOD)
+        made = directory.new_password(tx, "claire", first, GOOD)
+        assert GOOD not in repr(made) and "argon2" not in repr(made)
+        directory.change_password(tx, ADMIN, made)
+        with pytest.raises(Invalid):  # another change of the same password at the same moment
+            directory.change_password(tx, ADMIN, made)
         assert directory.authenticate(tx, "claire", first) is None
         account = directory.authenticate(tx, "claire", GOOD)
         assert account is not None

@@ -31,7 +31,7 @@ def add(database: Database, login: str = "claire", *, changed: bool = True) -> s
     with database.write() as tx:
         _, password = directory.add_account(tx, ADMIN, login=login, role="radiologist")
         if changed:
-            directory.change_password(tx, ADMIN, login, password, "a better password")
+            directory.change_password(tx, ADMIN, directory.new_password(tx, login, password, "a better password"))
             return "a better password"
     return password
 

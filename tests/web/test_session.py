@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import statistics
+import threading
+import time
 from pathlib import Path
 
+import httpx
+
+from archipel import audit, directory
 from tests.web.door import PASSWORD, Door, running
 
 
@@ -103,6 +109,51 @@ def test_secure_cookies_are_a_setting(tmp_path: Path) -> None:
         door.ready("radiologist")
         answer = door.client().post("/session", json={"login": "radiologist", "password": PASSWORD})
         assert all("secure" in line.lower() for line in answer.headers.get_list("set-cookie"))
+
+
+def test_wrong_passwords_are_counted_where_a_new_one_is_given_too(door: Door) -> None:
+    client, wrong = door.browser("physicist"), {"current": "wrong", "new": "a much longer secret"}
+    for new in ("short", "physicist-and-more"):  # these say nothing of the current password
+        assert client.post("/session/password", json={"current": PASSWORD, "new": new}).json()["error"]["field"] == "new"
+    for _ in range(8):
+        assert client.post("/session/password", json=wrong).json()["error"]["code"] == "wrong-password"
+    for current in ("wrong", PASSWORD):
+        refused = client.post("/session/password", json={**wrong, "current": current})
+        assert refused.status_code == 429
+        assert refused.json()["error"]["code"] == "throttled" and refused.headers["retry-after"] == "900"
+    with door.database.read() as tx:
+        tried = audit.search(tx, action="directory.change_password", actor_id="physicist")
+    assert [one.outcome.value for one in tried] == ["refused"] * 8
+    door.clock.advance(901)
+    assert client.post("/session/password", json={**wrong, "current": PASSWORD}).status_code == 204
+    door.database.transact(lambda tx: directory.set_password(tx, "physicist", PASSWORD))
+
+
+def test_nobody_waits_while_passwords_are_tried(door: Door) -> None:
+    """The hashes are made outside of the one writing transaction of SQLite."""
+    client, stop = door.browser("radiologist"), threading.Event()
+    codes: set[int] = set()
+
+    def change() -> None:
+        with httpx.Client(base_url=client.base_url, headers=client.headers, cookies=client.cookies, timeout=60) as one:
+            while not stop.is_set():
+                codes.add(one.post("/session/password", json={"current": "wrong", "new": "a much longer secret"}).status_code)
+
+    threads = [threading.Thread(target=change) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    waited = []
+    for _ in range(15):
+        begun = time.monotonic()
+        with door.database.write():
+            waited.append(time.monotonic() - begun)
+        time.sleep(0.02)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert codes == {400, 429}
+    assert statistics.median(waited) < 0.1, waited
+    door.clock.advance(901)
 
 
 def test_a_new_password_ends_the_other_sessions_of_the_account(door: Door) -> None:

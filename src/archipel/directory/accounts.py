@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass, field
 from typing import Any
 
 import argon2
@@ -68,17 +69,44 @@ def authenticate(tx: Tx, login: str, password: str) -> Account | None:
     return note_sign_in(tx, account.id) if account else None
 
 
-def change_password(tx: Tx, actor: Actor, login: str, current: str, new: str) -> None:
-    """Replace a password by its owner; Invalid when the current one is wrong or the new one too short or the same."""
-    found = rows.get_account(tx, login=login)
-    if not found or not _matches(found[1], current):
-        raise Invalid("The current password is not right.", code="wrong-password", field="current")
+@dataclass(frozen=True)
+class NewPassword:
+    """A password that its owner may give an account: the account, the hash that it replaces, and its own."""
+
+    account_id: str
+    login: str
+    replaces: str = field(repr=False)
+    password_hash: str = field(repr=False)
+
+
+def check_password(login: str, current: str, new: str) -> None:
+    """Invalid for a new password that is too short, too long, the same, or holds the login."""
     if len(new) < PASSWORD_LENGTH_MIN or len(new) > 256:
         raise Invalid(f"A password has {PASSWORD_LENGTH_MIN} to 256 characters.", code="password-length", field="new")
     if new == current or login.lower() in new.lower():
         raise Invalid("The new password must differ from the current one and not hold the login.", code="password-weak", field="new")
-    rows.change_account(tx, found[0].id, password_hash=_HASHER.hash(new), must_change_password=False)
-    audit.record(tx, actor, "directory.change_password", object_id=login)
+
+
+def new_password(tx: Tx, login: str, current: str, new: str) -> NewPassword:
+    """What replaces a password; reads only, and takes long. Invalid when the current one is wrong or the new one will not do."""
+    found = rows.get_account(tx, login=login)
+    if not found or not _matches(found[1], current):
+        raise _wrong_password()
+    check_password(login, current, new)
+    return NewPassword(found[0].id, login, found[1], _HASHER.hash(new))
+
+
+def change_password(tx: Tx, actor: Actor, made: NewPassword) -> None:
+    """Replace a password by its owner; Invalid when another has replaced it meanwhile."""
+    found = rows.get_account(tx, account_id=made.account_id)
+    if not found or found[1] != made.replaces:
+        raise _wrong_password()
+    rows.change_account(tx, made.account_id, password_hash=made.password_hash, must_change_password=False)
+    audit.record(tx, actor, "directory.change_password", object_id=made.login)
+
+
+def _wrong_password() -> Invalid:
+    return Invalid("The current password is not right.", code="wrong-password", field="current")
 
 
 def set_password(tx: Tx, login: str, password: str) -> None:

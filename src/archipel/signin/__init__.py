@@ -13,6 +13,7 @@ from archipel.signin.sessions import (
     actor_for,
     actor_of_session,
     actor_of_token,
+    change_password,
     issue_token,
     sign_in,
     sign_out,
@@ -21,6 +22,6 @@ from archipel.signin.sessions import (
 )
 
 __all__ = [
-    "SESSION_COOKIE", "Session", "SignInMiddleware", "actor_for", "actor_of", "actor_of_session", "actor_of_token", "issue_token",
-    "sign_in", "sign_out", "sign_out_everywhere", "sign_out_others",
+    "SESSION_COOKIE", "Session", "SignInMiddleware", "actor_for", "actor_of", "actor_of_session", "actor_of_token", "change_password",
+    "issue_token", "sign_in", "sign_out", "sign_out_everywhere", "sign_out_others",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from archipel.directory import Account
 from archipel.kit.actor import Actor
 from archipel.kit.clock import to_text
 from archipel.kit.database import Database, Tx
-from archipel.kit.errors import NotAllowed
+from archipel.kit.errors import Invalid, NotAllowed
 from archipel.signin import rows
 from archipel.signin.throttle import count_attempt, note_success
 
@@ -46,6 +46,29 @@ def sign_in(database: Database, login: str, password: str, address: str, *, hour
     if account is None:
         raise NotAllowed("The login or the password is not right.", code="wrong-credentials")
     return session
+
+
+def change_password(database: Database, actor: Actor, current: str, new: str, secret: str) -> None:
+    """Replace the own password; the account's other sessions than the one that this cookie opened end.
+
+    Invalid when the current password is wrong or the new one will not do, LimitReached after too many wrong ones: a session that was
+    left open shall not give its account away.
+    """
+    directory.check_password(actor.id, current, new)
+    address = _plain(actor.address)
+    with database.write() as tx:
+        count_attempt(tx, actor.id, address)
+    try:
+        with database.read() as tx:  # the hashes take long: SQLite's one writer must not wait for them
+            made = directory.new_password(tx, actor.id, current, new)
+    except Invalid:
+        with database.write() as tx:
+            audit.record(tx, actor, "directory.change_password", outcome=audit.Outcome.REFUSED, object_id=actor.id)
+        raise
+    with database.write() as tx:
+        note_success(tx, actor.id, address)
+        directory.change_password(tx, actor, made)
+        sign_out_others(tx, made.account_id, secret)
 
 
 def _plain(text: str) -> str:

@@ -88,17 +88,15 @@ def change_preferences(body: Preferences, call: SignedIn) -> None:
     call.database.transact(lambda tx: directory.change_account(tx, call.actor, call.actor.id, locale=body.locale))
 
 
-@router.post("/session/password", status_code=204, summary="Change the own password")
+@router.post(
+    "/session/password", status_code=204, summary="Change the own password",
+    responses={429: {"description": "Too many wrong passwords; see Retry-After."}},
+)  # fmt: skip
 def change_password(body: NewPassword, call: SignedIn) -> None:
-    """Replace the own password; the account's other sessions end."""
+    """Replace the own password; the account's other sessions end. Wrong ones are counted as at the sign-in."""
     sharing.require_whole(call.actor)
-
-    def act(tx: Tx) -> None:
-        directory.change_password(tx, call.actor, call.actor.id, body.current, body.new)
-        secret = call.request.scope["state"].get("session_secret", "")
-        signin.sign_out_others(tx, directory.account_named(tx, call.actor.id).id, secret)
-
-    call.database.transact(act)
+    secret = call.request.scope["state"].get("session_secret", "")
+    signin.change_password(call.database, call.actor, body.current, body.new, secret)
 
 
 @router.delete("/session", status_code=204, summary="Sign out")
