@@ -3,7 +3,7 @@
 Standards: PS3.3 C.7, PS3.4 B and C, PS3.10; IHE IOCM
 Owns:      archive_patient, archive_study, archive_series, archive_instance, archive_sealed, archive_sealed_uid, archive_let_go,
            archive_copy, archive_quiet, archive_conflict, archive_doubted, archive_rejection
-Offers:    Receiver, find, locate, part10, dataset, exams, conflicts, resolve, reject, seal_study, verify
+Offers:    Receiver, find, locate, part10, dataset, exams, conflicts, resolve, reject, seal_study, verify, rebuild
 Emits:     InstanceStored, StudySettled, SeriesSealed, InstanceRejected, RejectionRevoked, ConflictFound, ConflictResolved
 Follows:   InstanceStored, StudySettled (own: quiet timer, rejection notes, sealing)
 """
@@ -15,6 +15,7 @@ from archipel.archive.find import DEFAULTS, DERIVED_PATHS, find
 from archipel.archive.follow import followers
 from archipel.archive.intake import Refusal, kind_of, walk_file
 from archipel.archive.model import ConflictKind, Fate, Flag, Incoming, InstanceRef, Level, Outcome, Page, Place, Query, Source
+from archipel.archive.rebuild import rebuild, rebuild_objects
 from archipel.archive.receiver import Receiver
 from archipel.archive.reject import REASONS, Rejection, reject, rejections, revoke_rejections, standing_rejection
 from archipel.archive.rejection_note import KEY_OBJECT_SELECTION, make_note, note_bytes, note_ref, own_note
@@ -32,7 +33,7 @@ __all__ = [
     "Copier", "Damage", "Difference", "Exam", "Fate", "Flag", "Incoming", "InstanceRef", "IntakeLimits", "Leftovers", "Level",
     "Outcome", "Page", "Place", "Query", "Receiver", "Refusal", "Rejection", "Series", "Source", "Sweeper", "codestream",
     "codestream_lengths", "conflict_with_id", "conflicts", "count_conflicts", "dataset", "dataset_range", "exam", "exams", "find",
-    "followers", "header_bytes", "kind_of", "locate", "make_note", "mend_from_copy", "note_bytes", "note_ref", "orphans", "own_note",
-    "part10", "reject", "rejections", "resolve", "revoke_rejections", "same_pixels", "seal_study", "series_of", "settle_due",
-    "standing_rejection", "stored_end", "study_count_of_site", "totals", "verify", "walk_file",
+    "followers", "header_bytes", "kind_of", "locate", "make_note", "mend_from_copy", "note_bytes", "note_ref", "orphans",
+    "own_note", "part10", "rebuild", "rebuild_objects", "reject", "rejections", "resolve", "revoke_rejections", "same_pixels",
+    "seal_study", "series_of", "settle_due", "standing_rejection", "stored_end", "study_count_of_site", "totals", "verify", "walk_file",
 ]  # fmt: skip

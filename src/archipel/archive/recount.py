@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archipel.archive import rows
+from archipel.archive import rows, rows_sealed
 from archipel.kit.database import Tx
 
 
@@ -12,8 +12,26 @@ def recount(tx: Tx, study_uid: str) -> None:
     The study is locked first, so that what is being received into it is either counted here or adds to what we write.
     """
     rows.studies_by_uid(tx, [study_uid], lock=True)
-    by_series = rows.count_visible(tx, study_uid)
-    classes, modalities = rows.classes_and_modalities(tx, study_uid)
+    _write(tx, study_uid, rows.count_visible(tx, study_uid), *rows.classes_and_modalities(tx, study_uid))
+
+
+def recount_all(tx: Tx, study_uid: str) -> None:
+    """The same for a study of which series are sealed, which reads all its manifests."""
+    rows.studies_by_uid(tx, [study_uid], lock=True)
+    _, modalities = rows.classes_and_modalities(tx, study_uid)
+    by_series: dict[str, tuple[int, int, int]] = {}
+    classes: dict[str, set[str]] = {}
+    sealed = (row for one in rows_sealed.of_study(tx, study_uid) for row in one.rows)
+    for row in (*sealed, *rows_sealed.open_rows(tx, study_uid)):
+        count, size_bytes, shown = by_series.get(row.series_uid, (0, 0, 0))
+        by_series[row.series_uid] = count + 1, size_bytes + row.length_bytes, shown + (not row.rejection_id)
+        classes.setdefault(row.series_uid, set()).add(row.sop_class_uid)
+    _write(tx, study_uid, by_series, classes, modalities)
+
+
+def _write(
+    tx: Tx, study_uid: str, by_series: dict[str, tuple[int, int, int]], classes: dict[str, set[str]], modalities: dict[str, str]
+) -> None:
     shown_total, size_total, series_total = 0, 0, 0
     for series_uid, (_, size_bytes, shown) in by_series.items():
         rows.change_series(

@@ -19,6 +19,7 @@ from archipel.kit.blobs import BLOB_MISSING, BLOB_UNREADABLE, Blobs
 from archipel.kit.errors import ArchipelError, Invalid
 
 FOLDER = "sealed"
+DAMAGED = "sealed-object"
 MAGIC = b"ARCHIPEL SERIES\n"
 # Magic, format, nothing yet, offset and length of the manifest, its SHA-256.
 TAIL = struct.Struct(">16sIIQQ32s")
@@ -96,11 +97,11 @@ def read_manifest(blobs: Blobs, key: str) -> dict[str, Any]:
     manifest = b"".join(blobs.stream(key, offset, length))
     if hashlib.sha256(manifest).digest() != digest:
         raise _damaged(key, "its manifest differs from what was written")
-    held = json.loads(zlib.decompress(manifest))
+    held: dict[str, Any] = json.loads(zlib.decompress(manifest))
     if tuple(held["columns"]) != InstanceRow._fields:
         raise _damaged(key, "its manifest has other columns")
     return {**held, "instances": [InstanceRow(*one) for one in held["instances"]]}
 
 
 def _damaged(key: str, reason: str) -> ArchipelError:
-    return Invalid(f"The sealed object cannot be read: {reason}.", code="sealed-object", detail=key)
+    return Invalid(f"The sealed object cannot be read: {reason}.", code=DAMAGED, detail=key)

@@ -1,9 +1,10 @@
-"""Commands about exams: import, verify, replay, demo."""
+"""Commands about exams: import, verify, rebuild, replay, demo."""
 
 from __future__ import annotations
 
 import importlib
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from archipel import app as composition
 from archipel import archive, flow
 from archipel.cli.importing import Importer
-from archipel.cli.options import Config, Data, Site, opened
+from archipel.cli.options import OPERATOR, Config, Data, Site, opened
 from archipel.directory import DEFAULT_SITE, site_named
 from archipel.kit import feed
 from archipel.kit.settings import load_settings
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.command("import")(import_paths)
     app.command("verify")(verify)
+    app.command("rebuild")(rebuild)
     app.command("replay")(replay)
     app.command("demo")(load_demo)
 
@@ -68,6 +70,36 @@ def verify(data: Data = Path("var"), config: Config = None) -> None:
             print(f"orphan\t{key}\t{size_bytes} bytes", file=sys.stderr)
     print(f"{checked} instances, {size} bytes: {checked - damaged} intact, {damaged} damaged")
     if damaged:
+        raise typer.Exit(1)
+
+
+def rebuild(data: Data = Path("var"), config: Config = None) -> None:
+    """Make the index again from the objects alone, beside what it holds; run it again to go on. Let nothing be received meanwhile.
+
+    Exits 1 when a sealed object could not be read; of what lies open, pieces that a crash left are listed and skipped.
+    """
+    platform = composition.build(load_settings(data, config))
+    counted, broken, guessed = Counter[str](), 0, set[str]()
+    try:
+        some = archive.rebuild_objects(platform.blobs)
+        with _progress() as progress:
+            task = progress.add_task("rebuild", total=sum(size for _, size in some))
+            for step in archive.rebuild(platform.database, platform.blobs, platform.spool, OPERATOR, some):
+                progress.advance(task, step.size_bytes)
+                counted.update(taken=step.taken, held=step.held, kept_aside=step.kept_aside, refused=len(step.refused))
+                broken += bool(step.refused) and step.key.startswith(archive.SEALED_FOLDER)
+                guessed |= step.guessed
+                for reason in step.refused:
+                    print(f"refused\t{step.key}\t{reason}", file=sys.stderr)
+        for study_uid in sorted(guessed):
+            print(f"site unknown\t{study_uid}\tat {DEFAULT_SITE}", file=sys.stderr)
+    finally:
+        platform.close()
+    print(
+        f"{len(some)} objects: {counted['taken']} instances indexed, {counted['held']} found there already, {counted['kept_aside']} kept "
+        f"aside, {counted['refused']} not read ({broken} sealed objects); {len(guessed)} exams of an unknown site"
+    )
+    if broken:
         raise typer.Exit(1)
 
 
