@@ -20,6 +20,7 @@ from archipel.archive.receiver import Receiver
 from archipel.archive.reject import REASONS, Rejection, reject, rejections, revoke_rejections, standing_rejection
 from archipel.archive.rejection_note import KEY_OBJECT_SELECTION, make_note, note_bytes, note_ref, own_note
 from archipel.archive.retrieve import codestream, codestream_lengths, dataset, dataset_range, header_bytes, locate, part10, stored_end
+from archipel.archive.rows_objects import object_keys
 from archipel.archive.seal import JOB as SEAL_JOB
 from archipel.archive.seal import Leftovers, seal_study
 from archipel.archive.sealed_object import FOLDER as SEALED_FOLDER
@@ -33,7 +34,7 @@ __all__ = [
     "Copier", "Damage", "Difference", "Exam", "Fate", "Flag", "Incoming", "InstanceRef", "IntakeLimits", "Leftovers", "Level",
     "Outcome", "Page", "Place", "Query", "Receiver", "Refusal", "Rejection", "Series", "Source", "Sweeper", "codestream",
     "codestream_lengths", "conflict_with_id", "conflicts", "count_conflicts", "dataset", "dataset_range", "exam", "exams", "find",
-    "followers", "header_bytes", "kind_of", "locate", "make_note", "mend_from_copy", "note_bytes", "note_ref", "orphans",
+    "followers", "header_bytes", "kind_of", "locate", "make_note", "mend_from_copy", "note_bytes", "note_ref", "object_keys", "orphans",
     "own_note", "part10", "rebuild", "rebuild_objects", "reject", "rejections", "resolve", "revoke_rejections", "same_pixels",
     "seal_study", "series_of", "settle_due", "standing_rejection", "stored_end", "study_count_of_site", "totals", "verify", "walk_file",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The command line: ``archipel serve | import | account | token | device | site | demo | verify | replay``.
+"""The command line: ``archipel serve | import | account | token | device | site | demo | verify | replay | backup | restore``.
 
 Every command works on a folder that has never been used and while the server runs, exits 0 on success, and writes errors to
 standard error.
@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from archipel.cli import care, people, serve
+from archipel.cli import backup, care, people, serve
 from archipel.kit.errors import ArchipelError
 from archipel.kit.logs import configure_logs
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 serve.register(app)
 people.register(app)
 care.register(app)
+backup.register(app)
 
 
 def main() -> None:
