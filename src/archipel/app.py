@@ -184,7 +184,7 @@ def build(settings: Settings, clock: Clock | None = None, does: tuple[str, ...] 
     blobs = open_objects(settings)
     if not settings.blobs_url.startswith("file:"):  # files keep their contract, and a full disk must not keep readers out
         blobs.probe()
-    folder, lock = _claim_spool(settings.data / "spool")
+    folder, lock = _claim_spool(Path(settings.spool) if settings.spool else settings.data / "spool")
     limits = settings.archive
     spool = Spool(
         folder,

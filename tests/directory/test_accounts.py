@@ -247,6 +247,16 @@ def test_the_first_administrator_is_made_once(database: Database) -> None:
         assert directory.ensure_first_administrator(tx) is None
 
 
+def test_the_accounts_of_the_training_region_are_not_the_first(database: Database) -> None:
+    with database.write() as tx:
+        directory.add_site(tx, ADMIN, Site("t", "Training", demo=True))
+        directory.add_account(tx, ADMIN, login="demo-admin", role="administrator", site_id="t")
+        made = directory.ensure_first_administrator(tx)
+        assert made is not None
+        assert made[0].login == "admin"
+        assert directory.ensure_first_administrator(tx) is None
+
+
 def test_unknown_accounts_are_not_found(database: Database) -> None:
     with database.write() as tx:
         for login in ("nobody", "", "a\0b"):

@@ -41,8 +41,8 @@ def add_account(tx: Tx, actor: Actor, *, login: str, role: str, site_id: str = D
 
 
 def ensure_first_administrator(tx: Tx) -> tuple[Account, str] | None:
-    """Add ``admin`` when there is no account at all; None when there is one."""
-    if rows.all_accounts(tx):
+    """Add ``admin`` when there is no account outside of the training region; None when there is one."""
+    if rows.has_real_account(tx):
         return None
     return add_account(tx, Actor.system("first_start"), login="admin", role=Role.ADMINISTRATOR.value, name="Administrator")
 

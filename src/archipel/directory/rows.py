@@ -153,6 +153,12 @@ def has_administrator(tx: Tx) -> bool:
     return tx.execute(there.where(a.role == Role.ADMINISTRATOR.value, a.active, s.active, ~s.demo).limit(1)).first() is not None
 
 
+def has_real_account(tx: Tx) -> bool:
+    """Whether there is an account outside of the training region, of whatever role and state."""
+    a, s = account.c, site.c
+    return tx.execute(select(a.id).join_from(account, site, s.id == a.site_id).where(~s.demo).limit(1)).first() is not None
+
+
 def change_account(tx: Tx, account_id: str, **values: Any) -> None:
     """Set columns of an account."""
     tx.execute(update(account).where(account.c.id == account_id).values(**values))
