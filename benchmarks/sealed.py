@@ -141,16 +141,14 @@ def main() -> None:
         seconds = time.perf_counter() - start
         after, now = of_instances(index_bytes(folder / "index")) / count, reading(room, *first)
         room.close()
-        print(
-            f"index bytes per instance, {asked.instances} a series: {before:.0f} open, {after:.0f} sealed; {count / seconds:.0f} instances/s sealed"
-        )
+        print(f"index bytes per instance, {asked.instances} a series: {before:.0f} open, {after:.0f} sealed")
+        print(f"sealing: {count / seconds:.0f} small instances in a second")
         for label, value in was.items():
             print(f"{label}: {value:.2f} ms open, {now[label]:.2f} ms sealed")
         (folder / "ct").mkdir()
         received, kept, seconds = packed_share(folder / "ct", asked.ct)
-        print(
-            f"uncompressed CT: {received / 1e6:.1f} MB received, {kept / received:.3f} of it kept, {received / 1e6 / seconds:.0f} MB/s sealed"
-        )
+        rate = received / 1e6 / seconds
+        print(f"uncompressed CT: {received / 1e6:.1f} MB received, {kept / received:.3f} of it kept, {rate:.0f} MB sealed in a second")
 
 
 if __name__ == "__main__":
