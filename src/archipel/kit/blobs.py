@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import obstore
+import structlog
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
@@ -34,6 +35,8 @@ from archipel.kit.disk import disk_error as disk_error  # part of what this modu
 from archipel.kit.errors import Conflict, Invalid, NotFound, Unavailable
 from archipel.kit.ids import new_id
 from archipel.kit.segment import Segment
+
+log = structlog.get_logger(__name__)
 
 
 def _probe(blobs: Blobs) -> None:
@@ -197,6 +200,8 @@ class FileBlobs:
 class S3Blobs:
     """Objects in a bucket of an S3 store."""
 
+    PART_BYTES = 5 << 20  # the smallest that S3 takes before the last
+
     def __init__(self, store: S3Store) -> None:
         self._store = store
 
@@ -269,7 +274,19 @@ class S3Blobs:
             raise _unavailable(error) from error
 
     def probe(self) -> None:
+        """As for every store; and that it takes objects in parts, and lets go of what is deleted."""
         _probe(self)
+        key, parts = f"probe/{new_id()}", bytes(self.PART_BYTES + 1)
+        self._call(lambda: obstore.put(self._store, key, parts, use_multipart=True, chunk_size=self.PART_BYTES), key)
+        whole = self.size(key) == len(parts) and self.read(key, self.PART_BYTES - 1, 5) == bytes(2)
+        self.delete(key)
+        if not whole:
+            raise Unavailable("The object store does not keep its contract.", code="blobs", detail="an object in parts is not whole")
+        try:
+            self.size(key)
+        except NotFound:
+            return
+        log.warning("blobs.retention", detail="the object store keeps what is deleted: what sealing replaces will take room there")
 
     def free_bytes(self) -> int:
         return sys.maxsize
