@@ -13,7 +13,7 @@ import pytest
 from pydicom.fileset import FileSet
 
 from archipel import audit, directory
-from archipel.web.stored_zip import Checksums, Member, StoredZip
+from archipel.kit.stored_zip import Checksums, Member, StoredZip
 from tests import make
 from tests.servers import program
 from tests.web.door import Door

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from archipel.archive import rows_find, rows_walk
 from archipel.archive.model import Level, Page, Query
 from archipel.dicom.charset import SINGLE_TEXT_VRS
-from archipel.dicom.index import BY_PATH, path_of
+from archipel.dicom.index import BY_PATH, STUDY_INSTANCE_UID, path_of
 from archipel.kit.database import Tx
 from archipel.kit.scope import Scope
+
+PAGE = 1000
 
 # Derived attributes: (path, VR, level, name of the value in the row).
 _DERIVED = tuple(
@@ -117,6 +120,31 @@ def _to_json(found: list[dict[str, Any]], query: Query) -> list[dict[str, Any]]:
                 _put(out, path, vr, value.split(" ") if isinstance(value, str) and value else [] if value in ("", None) else [str(value)])
         rows.append(dict(sorted(out.items())))
     return rows
+
+
+def header_values(tx: Tx, scope: Scope, study_uid: str) -> Iterator[dict[str, tuple[str, ...]]]:
+    """All that is indexed of each instance that an exam shows, as texts by path, as a header gives them."""
+    offset, more = 0, True
+    while more:
+        page = find(tx, scope, Query(Level.IMAGE, {STUDY_INSTANCE_UID: study_uid}, None, limit=PAGE, offset=offset))
+        yield from (dict(_flat(row, "")) for row in page.rows)
+        offset, more = offset + PAGE, page.more
+
+
+def _flat(row: dict[str, Any], prefix: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """DICOM JSON as texts by path; of a sequence the first item."""
+    for tag, element in row.items():
+        values = element.get("Value", [])
+        if element["vr"] == "SQ":
+            yield from _flat(values[0], f"{prefix}{tag}.") if values else ()
+        else:
+            yield prefix + tag, tuple(_text(value) for value in values)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "=".join(value.get(group, "") for group in ("Alphabetic", "Ideographic", "Phonetic")).rstrip("=")
+    return "" if value is None else str(value)
 
 
 def _attributes(part: dict[str, str], wanted: frozenset[str] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Commands about exams: import, verify, rebuild, replay, demo."""
+"""Commands about exams: import, verify, export, rebuild, replay, demo."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from archipel import app as composition
 from archipel import archive, flow
+from archipel.cli.exporting import Choice, Exporter
 from archipel.cli.importing import Importer
 from archipel.cli.options import OPERATOR, Config, Data, Site, opened
 from archipel.directory import DEFAULT_SITE, site_named
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.command("import")(import_paths)
     app.command("verify")(verify)
+    app.command("export")(export)
     app.command("rebuild")(rebuild)
     app.command("replay")(replay)
     app.command("demo")(load_demo)
@@ -70,6 +72,42 @@ def verify(data: Data = Path("var"), config: Config = None) -> None:
             print(f"orphan\t{key}\t{size_bytes} bytes", file=sys.stderr)
     print(f"{checked} instances, {size} bytes: {checked - damaged} intact, {damaged} damaged")
     if damaged:
+        raise typer.Exit(1)
+
+
+def export(
+    to: Annotated[Path, typer.Option("--to", help="A folder, or a file whose name ends in .zip.")],
+    study_uids: Annotated[list[str] | None, typer.Argument(metavar="STUDY_UID", help="Study Instance UIDs.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every exam.")] = False,
+    patient: Annotated[str, typer.Option("--patient", help="Exams of this Patient ID, whoever issued it.")] = "",
+    site: Annotated[str, typer.Option("--site", help="Exams of this site.")] = "",
+    data: Data = Path("var"),
+    config: Config = None,
+) -> None:
+    """Write exams as Part 10 files, as they were sent, with a DICOMDIR; what is rejected is left out. Run it again to go on.
+
+    Each exam is in the audit trail. Exits 1 when something is damaged: into a folder all the rest is written, a ZIP is not finished.
+    """
+    choice = Choice(tuple(study_uids or ()), every, patient, site)
+    with opened(data, config) as (settings, database):
+        blobs = composition.open_objects(settings)
+        with database.read() as tx:
+            chosen = choice.studies(tx)
+        with _progress() as progress:
+            task = progress.add_task("export", total=sum(chosen.values()))
+            exporter = Exporter(database, blobs, choice, lambda count: progress.advance(task, count))
+            if to.suffix.lower() == ".zip":
+                exporter.to_zip(chosen, to)
+            elif not exporter.to_folder(chosen, to):
+                print("no DICOMDIR: nothing, or too much for one", file=sys.stderr)
+    done = exporter.done
+    for uid, reason in done.damaged:
+        print(f"damaged\t{uid}\t{reason}", file=sys.stderr)
+    print(
+        f"{len(chosen)} exams: {done.written} instances written, {done.size_bytes} bytes; {done.there} there already, "
+        f"{len(done.damaged)} damaged"
+    )
+    if done.damaged:
         raise typer.Exit(1)
 
 

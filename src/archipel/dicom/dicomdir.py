@@ -88,8 +88,11 @@ def file_ids(headers: Sequence[dict[str, tuple[str, ...]]]) -> list[tuple[str, .
     return names
 
 
-def build(entries: Iterable[Entry], file_set_id: str = "ARCHIPEL") -> bytes:
-    """The DICOMDIR file of the entries. Raises Invalid: bad-name for a name that leaves the file-set or that PS3.10 8.2 forbids."""
+def build(entries: Iterable[Entry], file_set_id: str = "ARCHIPEL", *, uid: str = "") -> bytes:
+    """The DICOMDIR file of the entries. Raises Invalid: bad-name for a name that leaves the file-set or that PS3.10 8.2 forbids.
+
+    With a ``uid`` of its own it is the same file each time for the same entries.
+    """
     root: dict[str, _Record] = {}
     for entry in entries:
         _check_name(entry.file_id)
@@ -99,7 +102,7 @@ def build(entries: Iterable[Entry], file_set_id: str = "ARCHIPEL") -> bytes:
             place = place.setdefault(name, _Record(level, _row(level, entry.values))).children
         kind = record_type(_first(entry.values, index.SOP_CLASS_UID))
         place["/".join(entry.file_id)] = _Record(kind, _row(kind, entry.values) | _reference(entry))
-    return _file(root, file_set_id)
+    return _file(root, file_set_id, uid or uids.new_uid())
 
 
 def record_type(sop_class_uid: str) -> str:
@@ -157,8 +160,8 @@ def _reference(entry: Entry) -> Json:
     }
 
 
-def _file(root: dict[str, _Record], file_set_id: str) -> bytes:
-    meta = part10.file_meta_bytes(MEDIA_STORAGE_DIRECTORY, uids.new_uid(), uids.EXPLICIT_LITTLE)
+def _file(root: dict[str, _Record], file_set_id: str, uid: str) -> bytes:
+    meta = part10.file_meta_bytes(MEDIA_STORAGE_DIRECTORY, uid, uids.EXPLICIT_LITTLE)
     name = file_set_id[:16].upper().encode("ascii", "replace")
     front = _FORM.element(0x00041130, "CS", name + b" " * (len(name) % 2))
     # First and last root record, consistency flag, head of the sequence: sizes are known before the offsets are.

@@ -20,10 +20,10 @@ from starlette.responses import Response, StreamingResponse
 from archipel import archive, audit, directory
 from archipel.archive import InstanceRef
 from archipel.kit.errors import LimitReached, NotFound
+from archipel.kit.stored_zip import Checksums, Member, StoredZip
 from archipel.web.errors import DoorRoute
 from archipel.web.medium import dicomdir_of, file_id, readme
 from archipel.web.parts import Call, Parts, needs
-from archipel.web.stored_zip import Checksums, Member, StoredZip
 from archipel.web.words import StudyPath
 
 router = APIRouter(route_class=DoorRoute, tags=["exams"])

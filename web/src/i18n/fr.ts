@@ -453,6 +453,7 @@ export const fr: Messages = {
     archive_query: "Recherche",
     archive_open: "Examen ouvert",
     archive_download: "ZIP téléchargé",
+    archive_export: "Exporté dans un dossier ou un ZIP",
     dimse_send: "Envoi à un équipement",
     dimse_retrieved: "Récupération par un équipement",
   },
