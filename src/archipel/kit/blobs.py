@@ -11,10 +11,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from queue import Full, Queue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +20,7 @@ import structlog
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
+from archipel.kit.apart import made_apart
 from archipel.kit.blob_contract import BLOB_MISSING as BLOB_MISSING  # with what follows part of what this module offers
 from archipel.kit.blob_contract import BLOB_UNREADABLE as BLOB_UNREADABLE
 from archipel.kit.blob_contract import CHUNK_BYTES as CHUNK_BYTES
@@ -220,7 +218,7 @@ class S3Blobs:
             self._call(lambda: obstore.put(self._store, check_key(key), first, mode="create", use_multipart=False), key)
         else:
             self._refuse_existing(key)
-            with _apart(_chain(first, rest)) as chunks:
+            with made_apart(_chain(first, rest)) as chunks:
                 self._call(lambda: obstore.put(self._store, key, chunks), key)
         return size
 
@@ -344,41 +342,6 @@ def _head(chunks: Iterator[bytes], limit: int) -> tuple[bytes, Iterator[bytes] |
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield from rest
-
-
-@contextmanager
-def _apart(chunks: Iterator[bytes]) -> Iterator[Iterator[bytes]]:
-    """The chunks, made in a thread of their own: the store's client pulls them where it cannot be called, and they may be read from it."""
-    queue: Queue[bytes | None] = Queue(maxsize=4)
-    abandoned = threading.Event()
-
-    def offer(one: bytes | None) -> None:
-        while not abandoned.is_set():
-            with suppress(Full):
-                queue.put(one, timeout=0.2)
-                return
-
-    def make() -> None:
-        try:
-            for chunk in chunks:
-                offer(chunk)
-                if abandoned.is_set():
-                    return
-        finally:
-            offer(None)
-
-    with ThreadPoolExecutor(1, thread_name_prefix="blobs-put") as maker:
-        made = maker.submit(make)
-
-        def taken() -> Iterator[bytes]:
-            while (one := queue.get()) is not None:
-                yield one
-            made.result()  # what ended it, if something did
-
-        try:
-            yield taken()
-        finally:
-            abandoned.set()
 
 
 def _write_synced(path: Path, chunks: Iterable[bytes]) -> int:
