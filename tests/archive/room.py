@@ -66,9 +66,9 @@ class Room:
         self.blobs.close()
         self.database.close()
 
-    def source(self, site_id: str = "a", *, ae_title: str = "MODALITY", association_id: str = "assoc-1") -> Source:
+    def source(self, site_id: str = "a", *, ae_title: str = "MODALITY", association_id: str = "assoc-1", may_reject: bool = True) -> Source:
         """Where things come from."""
-        return Source("dimse", site_id, Actor("device", ae_title, site_id=site_id), ae_title, "127.0.0.1", association_id)
+        return Source("dimse", site_id, Actor("device", ae_title, site_id=site_id), ae_title, "127.0.0.1", association_id, may_reject)
 
     def incoming(self, ds: Dataset | bytes, site_id: str = "a", *, piece: int = 65_536, **source: Any) -> Incoming:
         """An object as it arrives, spooled."""

@@ -11,12 +11,12 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from archipel import archive
+from archipel import archive, audit
 from archipel.kit import feed
 from tests import make
 from tests.archive.room import EVERYTHING, Room
 from tests.archive.test_rejection import note, reject
-from tests.archive.test_review import PERSON
+from tests.archive.test_review import PERSON, resolve
 
 
 def shown(room: Room, some: list[Dataset]) -> int:
@@ -118,5 +118,48 @@ def test_a_deflated_note_acts_too(room: Room) -> None:
     sent.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     dcmwrite(out, sent, enforce_file_format=True)
     assert room.fates(out.getvalue()) == ["stored"]
+    room.follow()
+    assert shown(room, study) == 0
+
+
+# --- the sender's right -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_note_of_a_sender_who_may_not_reject_is_kept_and_hides_nothing(room: Room) -> None:
+    study = make.ct_study(instances=2)
+    room.send(*study)
+    sent = note(room, study)
+    assert [o.fate.value for o in room.send(sent, may_reject=False)] == ["stored"]
+    room.follow()
+    another(room, study[0].StudyInstanceUID)
+    assert shown(room, study) == 2
+    with room.database.read() as tx:
+        assert archive.rejections(tx, EVERYTHING, study[0].StudyInstanceUID) == []
+        acts = [(r.action, r.object_id, r.outcome.value) for r in audit.trace(tx, study[0].StudyInstanceUID)]
+    assert [act for act in acts if act[0] == "archive.reject"] == [("archive.reject", sent.SOPInstanceUID, "refused")]
+    room.send(sent, site_id="b")  # who may, but not there
+    room.follow()
+    assert shown(room, study) == 2
+    assert room.send(sent)[0].fate.value == "already_stored"
+    room.follow()
+    assert shown(room, study) == 0
+    room.check_counts()
+
+
+def test_the_right_of_a_note_goes_with_its_content(room: Room) -> None:
+    study = make.ct_study(instances=2)
+    room.send(*study)
+    harmless, rejecting = note(room, study), note(room, study)
+    harmless.ConceptNameCodeSequence[0].CodeValue = "113000"
+    rejecting.SOPInstanceUID, rejecting.SeriesInstanceUID = harmless.SOPInstanceUID, harmless.SeriesInstanceUID
+    room.send(harmless, may_reject=False)
+    with room.database.read() as tx:
+        assert "archive.reject" not in {r.action for r in audit.trace(tx, study[0].StudyInstanceUID)}  # it asks for nothing
+    assert room.send(rejecting, may_reject=False)[0].fate.value == "kept_aside"
+    (conflict,) = [c for c in room.conflicts() if c.kind == "duplicate_instance"]
+    resolve(room, conflict.id, "use_received")
+    another(room, study[0].StudyInstanceUID)
+    assert shown(room, study) == 2
+    room.send(rejecting)
     room.follow()
     assert shown(room, study) == 0

@@ -2,7 +2,7 @@
 
 Standards: PS3.3 C.7, PS3.4 B and C, PS3.10; IHE IOCM
 Owns:      archive_patient, archive_study, archive_series, archive_instance, archive_sealed, archive_sealed_uid, archive_let_go,
-           archive_copy, archive_quiet, archive_conflict, archive_doubted, archive_rejection
+           archive_copy, archive_quiet, archive_conflict, archive_doubted, archive_rejection, archive_note_refused
 Offers:    Receiver, find, locate, part10, dataset, exams, conflicts, resolve, reject, seal_study, verify, rebuild
 Emits:     InstanceStored, StudySettled, SeriesSealed, InstanceRejected, RejectionRevoked, ConflictFound, ConflictResolved
 Follows:   InstanceStored, StudySettled (own: quiet timer, rejection notes, sealing)

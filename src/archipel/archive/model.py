@@ -50,7 +50,10 @@ class ConflictKind(StrEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """Where an instance comes from. ``association_id`` groups the audit of what arrives together."""
+    """Where an instance comes from. ``association_id`` groups the audit of what arrives together.
+
+    ``may_reject`` says whether a rejection note from there acts: the door knows the sender's rights. What it names stays if not.
+    """
 
     door: str
     site_id: str
@@ -58,6 +61,7 @@ class Source:
     ae_title: str = ""
     address: str = ""
     association_id: str = ""
+    may_reject: bool = False
 
 
 @dataclass(frozen=True)

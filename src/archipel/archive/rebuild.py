@@ -65,7 +65,7 @@ class _Parts:
     run_id: str
 
     def source(self, site_id: str, ae_title: str = "") -> Source:
-        return Source(DOOR, site_id, self.actor, ae_title, association_id=self.run_id)
+        return Source(DOOR, site_id, self.actor, ae_title, association_id=self.run_id, may_reject=True)
 
 
 def rebuild_objects(blobs: Blobs) -> list[tuple[str, int]]:

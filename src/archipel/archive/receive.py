@@ -24,6 +24,7 @@ from archipel.archive.arrival import (
 from archipel.archive.changes import InstanceStored
 from archipel.archive.doubt import doubts, patient_key
 from archipel.archive.model import Fate, Flag, Outcome, Place
+from archipel.archive.rejection_note import note_right
 from archipel.archive.repair import Held, held, mend
 from archipel.archive.seal import reopen
 from archipel.dicom import text
@@ -169,13 +170,16 @@ def _decide(tx: Tx, one: Placed, known: _Known) -> Outcome:
             known.studies |= rows_receive.studies(tx, [study])
         if refused := apart.crossing(tx, arrival.source, known.studies[study].site_id):
             return arrival.outcome(Fate.REFUSED, error=refused)
-        if _value(existing, "digest") in (arrival.digest, arrival.padding_twin):
+        if (digest := _value(existing, "digest")) in (arrival.digest, arrival.padding_twin):
+            note_right(tx, arrival, held=[digest])
             return arrival.outcome(Fate.ALREADY_STORED, flags=_flags(known.studies.get(arrival.study_uid)))
         if one.place is None or one.lost is not None:  # this content is kept aside already
+            note_right(tx, arrival, held=[arrival.digest, arrival.padding_twin])
             return arrival.outcome(Fate.KEPT_ASIDE)
         if isinstance(existing, dict):  # it came in this very group: the conflict shows it as archived
             _insert_new(tx, known)
         site_id = known.studies[study].site_id
+        note_right(tx, arrival)
         aside.keep(tx, arrival, one.place, site_id=site_id, archived_study_uid=study)
         return arrival.outcome(Fate.KEPT_ASIDE)
     if one.place is None:
@@ -183,6 +187,7 @@ def _decide(tx: Tx, one: Placed, known: _Known) -> Outcome:
     study_row = _ensure_study(tx, arrival, known)
     if refused := apart.crossing(tx, arrival.source, study_row.site_id):
         return arrival.outcome(Fate.REFUSED, error=refused)
+    note_right(tx, arrival)
     _ensure_series(tx, arrival, known)
     row = _instance_row(tx, arrival, one.place)
     known.new_instances.append(row)

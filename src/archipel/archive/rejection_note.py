@@ -12,9 +12,10 @@ import pydicom
 import structlog
 from pydicom.dataset import Dataset
 
+from archipel import audit
 from archipel.archive import rows, rows_instances, rows_review
 from archipel.archive.agree import agree
-from archipel.archive.arrival import MADE_UP_ISSUERS
+from archipel.archive.arrival import MADE_UP_ISSUERS, Arrival
 from archipel.archive.changes import InstanceRejected, InstanceStored
 from archipel.archive.model import InstanceRef
 from archipel.archive.recount import recount
@@ -34,6 +35,7 @@ from archipel.kit.scope import Scope
 log = structlog.get_logger(__name__)
 
 KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
+TITLE = path_of("ConceptNameCodeSequence.CodeValue")
 NOTE_BYTES_MAX = 64 << 20
 SCOPE = Scope.system("archive.rejection_notes")
 # What a note repeats of the exam (PS3.3 C.7.1.1, C.7.2.1); type 2 attributes are there even when empty.
@@ -46,11 +48,33 @@ OF_THE_EXAM = (
 def apply_received_notes(tx: Tx, changes: Sequence[InstanceStored], *, blobs: Blobs) -> None:
     """Follower of InstanceStored: carry out the rejection notes among what arrived.
 
-    A note acts only on exams of the site that sent it; applying it twice changes nothing.
+    A note acts only on exams of the site that sent it, and if its sender may reject; applying it twice changes nothing.
     """
     for study_uid in sorted({c.study_uid for c in changes}):
-        for ref in rows_instances.refs_of_class(tx, study_uid, KEY_OBJECT_SELECTION):
-            _apply(tx, ref, blobs)
+        refs = rows_instances.refs_of_class(tx, study_uid, KEY_OBJECT_SELECTION)
+        refused = rows_review.refused_notes(tx, (ref.sop_instance_uid for ref in refs))
+        for ref in refs:
+            if (ref.sop_instance_uid, ref.digest) not in refused:
+                _apply(tx, ref, blobs)
+
+
+def note_right(tx: Tx, arrival: Arrival, *, held: Sequence[str] = ()) -> None:
+    """Remember of a key object selection that arrives whether its sender may reject. ``held`` are the digests of it that are there.
+
+    One that was held without effect and comes again from a sender of its site who may reject acts now.
+    """
+    if arrival.sop_class_uid != KEY_OBJECT_SELECTION:
+        return
+    uid, source = arrival.sop_instance_uid, arrival.source
+    if source.may_reject and held and rows_review.allow_note(tx, uid, held, source.site_id):
+        tx.publish(InstanceStored(arrival.study_uid, arrival.series_uid, source.site_id, 0))
+    elif not source.may_reject and not held:
+        rows_review.refuse_note(tx, uid, arrival.digest, source.site_id)
+        if arrival.first(TITLE) not in REASONS:  # other selections ask for nothing
+            return
+        audit.record(
+            tx, source.actor, "archive.reject", study_uid=arrival.study_uid, object_id=uid, outcome=audit.Outcome.REFUSED, reason="no-right"
+        )
 
 
 def replay_notes(tx: Tx) -> Iterator[Change]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Column, Index, Integer, String, Table, Text, UniqueConstraint, func, insert, select, update
+from sqlalchemy import Column, Index, Integer, String, Table, Text, UniqueConstraint, delete, func, insert, select, update
 
 from archipel.archive.model import ConflictKind
-from archipel.archive.rows import Values, chunks, insert_new, instance
+from archipel.archive.rows import Values, chunks, insert_new, instance, words
 from archipel.kit.database import Tx
 from archipel.kit.rows import metadata
 from archipel.kit.scope import Scope
@@ -55,6 +55,36 @@ rejection = Table(
     Index(None, "study_uid"),
     UniqueConstraint("study_uid", "note_uid"),
 )
+
+# Key object selections whose sender may not reject: what they ask for is not done. A sender of the same site who may sends them again.
+note_refused = Table(
+    "archive_note_refused",
+    metadata,
+    Column("sop_instance_uid", words(64), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("site_id", words(64), nullable=False),
+)
+
+
+def refuse_note(tx: Tx, sop_instance_uid: str, digest: str, site_id: str) -> None:
+    """Remember that a note has no effect."""
+    insert_new(tx, note_refused, [{"sop_instance_uid": sop_instance_uid, "digest": digest, "site_id": site_id}])
+
+
+def allow_note(tx: Tx, sop_instance_uid: str, digests: Iterable[str], site_id: str) -> bool:
+    """Forget that a note of a site has no effect; whether it had none."""
+    n = note_refused.c
+    where = (n.sop_instance_uid == sop_instance_uid, n.digest.in_(list(digests)), n.site_id == site_id)
+    return bool(tx.execute(delete(note_refused).where(*where)).rowcount)
+
+
+def refused_notes(tx: Tx, uids: Iterable[str]) -> set[tuple[str, str]]:
+    """(SOP Instance UID, digest) of those notes that have no effect."""
+    n = note_refused.c
+    found: set[tuple[str, str]] = set()
+    for some in chunks(uids):
+        found |= {(uid, digest) for uid, digest in tx.execute(select(n.sop_instance_uid, n.digest).where(n.sop_instance_uid.in_(some)))}
+    return found
 
 
 def add_conflict(tx: Tx, values: dict[str, Any]) -> str:

@@ -58,7 +58,7 @@ class Importer:
 
     def __init__(self, platform: Platform, *, site_id: str, again: bool) -> None:
         self._platform = platform
-        self._source = Source("import", site_id, OPERATOR, association_id=new_id())
+        self._source = Source("import", site_id, OPERATOR, association_id=new_id(), may_reject=True)
         self._journal = platform.settings.data / f"import-{site_id}.journal"
         self._done = set() if again or not self._journal.exists() else set(self._journal.read_text().split())
         a = platform.settings.archive

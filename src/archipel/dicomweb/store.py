@@ -117,7 +117,10 @@ async def store(parts: Parts, http_request: Request, study_uid: str = "") -> Res
         raise Invalid("The study in the address is no UID.", code="malformed-uid", field="study")
     _check_length(http_request, parts.settings.body_bytes_max)
     media, parameters = _content_type(http_request)
-    source = Source("dicomweb", actor.site_id, actor, address=actor.address, association_id=request_id(http_request))
+    source = Source(
+        "dicomweb", actor.site_id, actor, address=actor.address, association_id=request_id(http_request),
+        may_reject=sharing.may(actor, "exam.reject"),
+    )  # fmt: skip
     intake = Intake(parts, source, study_uid)
     try:
         if media == DICOM:

@@ -6,6 +6,7 @@ import asyncio
 
 import structlog
 
+from archipel import sharing
 from archipel.archive import Fate, Incoming, Outcome, Source
 from archipel.dicom import status, uids
 from archipel.dicom.message import Command
@@ -82,6 +83,7 @@ async def _submit(parts: Parts, assoc: Association, context: Context, command: C
         ae_title=assoc.calling_ae,
         address=assoc.address,
         association_id=assoc.id,
+        may_reject=sharing.may(assoc.actor, "exam.reject"),
     )
     incoming = Incoming(
         spooled=spooled,

@@ -136,7 +136,10 @@ class _Intake:
 
     def __init__(self, call: Call) -> None:
         self._call, self._parts = call, call.parts
-        self._source = Source("web", call.actor.site_id, call.actor, address=call.actor.address, association_id=new_id())
+        self._source = Source(
+            "web", call.actor.site_id, call.actor, address=call.actor.address, association_id=new_id(),
+            may_reject=sharing.may(call.actor, "exam.reject"),
+        )  # fmt: skip
         settings = call.parts.settings.archive
         self._limits = archive.IntakeLimits(zip_bytes_max=settings.zip_bytes_max, zip_ratio_max=settings.zip_ratio_max)
         self._rows: list[UploadRow] = []

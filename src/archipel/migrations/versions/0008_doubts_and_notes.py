@@ -1,4 +1,4 @@
-"""Which instances name another person than their study: what all that an exam shows says can become the exam's word."""
+"""Which instances name another person than their study, and which rejection notes have no effect, their sender having no right."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,7 +15,7 @@ def words(length: int) -> sa.types.TypeEngine[str]:
 
 
 def upgrade() -> None:
-    """Make the table; of each doubt that is known, its first instance is."""
+    """Make the tables; of each doubt that is known, its first instance is."""
     op.create_table(
         "archive_doubted",
         sa.Column("sop_instance_uid", words(64), nullable=False),
@@ -24,6 +24,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sop_instance_uid", name=op.f("pk_archive_doubted")),
     )
     op.create_index(op.f("ix_archive_doubted_study_uid"), "archive_doubted", ["study_uid"], unique=False)
+    op.create_table(
+        "archive_note_refused",
+        sa.Column("sop_instance_uid", words(64), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("site_id", words(64), nullable=False),
+        sa.PrimaryKeyConstraint("sop_instance_uid", "digest", name=op.f("pk_archive_note_refused")),
+    )
     first = (
         "INSERT INTO archive_doubted (sop_instance_uid, study_uid, conflict_id) "
         "SELECT sop_instance_uid, min(study_uid), min(id) FROM archive_conflict "
@@ -33,6 +40,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove it."""
+    """Remove them."""
+    op.drop_table("archive_note_refused")
     op.drop_index(op.f("ix_archive_doubted_study_uid"), table_name="archive_doubted")
     op.drop_table("archive_doubted")
