@@ -18,6 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -130,7 +131,7 @@ instance = Table(
     Column("source_ae", words(16), nullable=False),
     Column("rejection_id", words(32), nullable=False, default=""),
     Column("received_at", words(27), nullable=False),
-    Column("packed", Text, nullable=False, default="", server_default=""),
+    Column("packed", Text().with_variant(Text(collation="C"), "postgresql"), nullable=False, default="", server_default=text("''")),
     Index(None, "study_uid", "series_uid", "number", "sop_instance_uid"),
     Index(None, "blob_key"),
 )

@@ -14,12 +14,13 @@ def words(length: int) -> sa.types.TypeEngine[str]:
     return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
 
 
+PACKED = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 SEQUENCE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
     """Make the tables, and the column that says how an instance is packed."""
-    op.add_column("archive_instance", sa.Column("packed", sa.Text(), server_default="", nullable=False))
+    op.add_column("archive_instance", sa.Column("packed", PACKED, server_default=sa.text("''"), nullable=False))
     op.create_table(
         "archive_sealed",
         sa.Column("id", SEQUENCE, autoincrement=True, nullable=False),
