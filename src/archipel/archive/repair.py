@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from archipel import audit
-from archipel.archive import rows, rows_instances, rows_receive, rows_upkeep
+from archipel.archive import rows, rows_instances, rows_receive, rows_scrub, rows_upkeep
 from archipel.archive.arrival import Arrival
 from archipel.archive.model import Place
 from archipel.archive.recount import recount
@@ -85,6 +85,7 @@ def mend(tx: Tx, actor: Actor, lost: Held, place: Place, *, digest: str, transfe
         turned = rows_upkeep.turn_instance(tx, lost.sop_instance_uid, lost.place, values)
     if not turned:
         return False
+    rows_scrub.mended(tx, [(lost.sop_instance_uid, lost.digest)])
     if not lost.conflict_id:
         recount(tx, lost.study_uid)  # the new file's meta may be longer
     audit.record(tx, actor, "archive.repair", study_uid=lost.study_uid, object_id=lost.sop_instance_uid, lost_blob=lost.place.blob_key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,11 @@ from archipel.kit.errors import ArchipelError
 
 PAGE = 500
 SERIES_PAGE = 10
+# What there is to verify, in this order.
+PARTS = ("open", "sealed", "aside")
+# A reader that is ahead by less than this is not held up.
+PACE_S = 0.02
+CATCH_UP_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -35,15 +41,60 @@ class Checked:
     damage: Damage | None
 
 
-def verify(database: Database, blobs: Blobs) -> Iterator[Checked]:
+@dataclass(frozen=True)
+class Item:
+    """One content to be looked at; ``cursor`` is the place behind it among those of its part."""
+
+    cursor: str
+    sop_instance_uid: str
+    study_uid: str
+    place: Place
+    digest: str
+
+
+class Pace:
+    """Holds up who reads faster than ``bytes_per_s``; 0 holds up nobody. A reader that was idle has half a second to catch up."""
+
+    def __init__(self, bytes_per_s: int, ticks: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._bytes_per_s, self._ticks, self._sleep = bytes_per_s, ticks, sleep
+        self._free_at = 0.0
+
+    def __call__(self, count: int) -> None:
+        """So many bytes were read."""
+        if not self._bytes_per_s:
+            return
+        now = self._ticks()
+        self._free_at = max(self._free_at, now - CATCH_UP_S) + count / self._bytes_per_s
+        if self._free_at - now > PACE_S:
+            self._sleep(self._free_at - now)
+
+
+AT_ONCE = Pace(0)
+
+
+def verify(database: Database, blobs: Blobs, pace: Pace = AT_ONCE) -> Iterator[Checked]:
     """Every stored instance and every content kept aside, its dataset's SHA-256 compared with the one taken at receiving."""
-    for row in _paged(database, rows_instances.opened, "", PAGE):
-        yield _checked(blobs, row, _place(row), row.digest)
-    for one in _paged(database, rows_sealed.page, 0, SERIES_PAGE):
-        for row in one.rows:
-            yield _checked(blobs, row, _place(row), row.digest)
-    for row in _paged(database, rows_review.kept_places, "", PAGE):
-        yield _checked(blobs, row, place_of(row.kept), row.kept["digest"])
+    for part in PARTS:
+        for item in items(database, part, ""):
+            reason = damage(blobs, item.place, item.digest, pace)
+            found = Damage(item.sop_instance_uid, item.study_uid, reason) if reason else None
+            yield Checked(item.sop_instance_uid, item.place.length_bytes, found)
+
+
+def items(database: Database, part: str, cursor: str) -> Iterator[Item]:
+    """The contents of one of PARTS behind a cursor, '' for all. The index is read in pages, and no transaction is open between."""
+    if part == "open":
+        for row in _paged(database, rows_instances.opened, cursor, PAGE):
+            yield Item(row.sop_instance_uid, row.sop_instance_uid, row.study_uid, _place(row), row.digest)
+    elif part == "sealed":
+        at, _, done = cursor.partition(":")  # so many instances of the sealed series with this id
+        for one in _paged(database, rows_sealed.page, int(at or 1) - 1, SERIES_PAGE):
+            first = int(done) if str(one.id) == at else 0
+            for n, row in enumerate(one.rows[first:], first + 1):
+                yield Item(f"{one.id}:{n}", row.sop_instance_uid, row.study_uid, _place(row), row.digest)
+    else:
+        for row in _paged(database, rows_review.kept_places, cursor, PAGE):
+            yield Item(row.id, row.sop_instance_uid, row.study_uid, place_of(row.kept), row.kept["digest"])
 
 
 def _place(row: Any) -> Place:
@@ -72,17 +123,12 @@ def orphans(database: Database, blobs: Blobs) -> list[tuple[str, int]]:
     return [(key, size) for key, size in present if key not in used]
 
 
-def _checked(blobs: Blobs, row: Any, place: Place, digest: str) -> Checked:
-    reason = damage(blobs, place, digest)
-    return Checked(row.sop_instance_uid, place.length_bytes, Damage(row.sop_instance_uid, row.study_uid, reason) if reason else None)
-
-
 def place_of(kept: dict[str, Any]) -> Place:
     """Where a content that is kept aside is."""
     return Place(kept["blob_key"], kept["offset"], kept["length_bytes"], kept["dataset_offset"], kept.get("packed", ""))
 
 
-def damage(blobs: Blobs, place: Place, digest: str) -> str:
+def damage(blobs: Blobs, place: Place, digest: str, pace: Pace = AT_ONCE) -> str:
     """What is wrong with stored bytes, '' when they are what was received; reads them. Unavailable when the store does not answer."""
     running = hashlib.sha256()
     length = place.length_bytes - place.dataset_offset
@@ -90,6 +136,7 @@ def damage(blobs: Blobs, place: Place, digest: str) -> str:
         for chunk in packing.stream(blobs, place, place.dataset_offset, length, 1 << 20, fresh=True):
             running.update(chunk)
             length -= len(chunk)
+            pace(len(chunk))
     except ArchipelError as error:
         if error.code not in (BLOB_MISSING, BLOB_UNREADABLE):  # a store that is away has lost nothing
             raise

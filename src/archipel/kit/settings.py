@@ -113,6 +113,10 @@ class ArchiveSettings(_Table):
     sweep_after_hours: int = Field(
         48, ge=1, le=8760, description="Objects whose contents were sealed elsewhere go after this; longer than between two backups."
     )
+    verify_every_days: float = Field(
+        30, ge=0, le=3650, description="How often all stored bytes are read again and compared with their digests; 0: only by the command."
+    )
+    verify_bytes_per_s: int = Field(20_000_000, ge=0, description="How fast that may read, all processes together; 0: without bound.")
     free_bytes_min: int = Field(256 << 20, ge=0, description="Free disk below which new instances are refused.")
     zip_bytes_max: int = Field(64 << 30, ge=1 << 20, description="Most bytes that an uploaded or imported archive may expand to.")
     zip_ratio_max: int = Field(200, ge=10, le=1100, description="Most times that an archive member may expand.")

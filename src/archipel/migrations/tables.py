@@ -4,6 +4,7 @@ import archipel.archive.rows
 import archipel.archive.rows_copies
 import archipel.archive.rows_doubt
 import archipel.archive.rows_review
+import archipel.archive.rows_scrub
 import archipel.archive.rows_sealed
 import archipel.audit.rows
 import archipel.directory.rows
