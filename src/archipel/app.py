@@ -44,6 +44,7 @@ from archipel.signin import SignInMiddleware
 SETTLE_EVERY_S = 1.0
 SEAL_LEFT_EVERY_S = 600.0
 SWEEP_EVERY_S = 600.0
+VERIFY_EVERY_S = 60.0
 COPY_EVERY_S = 2.0
 # What a process can do: doors that listen, and the work that goes on behind them (feed, jobs, quiet timer).
 DOORS = ("dimse", "dicomweb", "web")
@@ -145,6 +146,10 @@ class Platform:
                 self.background.append(Ticker("seal-left", archive.Leftovers(self.database).ask, every_s=SEAL_LEFT_EVERY_S))
             sweeper = archive.Sweeper(self.database, self.blobs, after_hours=self.settings.archive.sweep_after_hours)
             self.background.append(Ticker("sweep", sweeper.sweep, every_s=SWEEP_EVERY_S))
+            a = self.settings.archive
+            if a.verify_every_days:
+                scrubber = archive.Scrubber(self.database, self.blobs, every_days=a.verify_every_days, bytes_per_s=a.verify_bytes_per_s)
+                self.background.append(Ticker("verify", scrubber.scrub, every_s=VERIFY_EVERY_S))
             if isinstance(self.blobs, TieredBlobs):
                 copier = archive.Copier(self.database, self.blobs, keep_hours=self.settings.blobs.local_hours)
                 self.background += [Ticker("copy", copier.copy, every_s=COPY_EVERY_S), Ticker("free", copier.free, every_s=SWEEP_EVERY_S)]

@@ -2,7 +2,8 @@
 
 Standards: PS3.3 C.7, PS3.4 B and C, PS3.10; IHE IOCM
 Owns:      archive_patient, archive_study, archive_series, archive_instance, archive_sealed, archive_sealed_uid, archive_let_go,
-           archive_copy, archive_quiet, archive_conflict, archive_doubted, archive_rejection, archive_note_refused
+           archive_copy, archive_quiet, archive_conflict, archive_doubted, archive_rejection, archive_note_refused, archive_verified,
+           archive_damage
 Offers:    Receiver, find, locate, part10, dataset, exams, conflicts, resolve, reject, seal_study, verify, rebuild
 Emits:     InstanceStored, StudySettled, SeriesSealed, InstanceRejected, RejectionRevoked, ConflictFound, ConflictResolved
 Follows:   InstanceStored, StudySettled (own: quiet timer, rejection notes, sealing)
@@ -13,7 +14,7 @@ from archipel.archive.copy import Copier, mend_from_copy
 from archipel.archive.exams import Exam, Series, exam, exams, series_of, study_count_of_site, totals
 from archipel.archive.find import DEFAULTS, DERIVED_PATHS, find, header_values
 from archipel.archive.follow import followers
-from archipel.archive.intake import Refusal, kind_of, walk_file
+from archipel.archive.intake import IntakeLimits, Refusal, kind_of, walk_file
 from archipel.archive.model import ConflictKind, Fate, Flag, Incoming, InstanceRef, Level, Outcome, Page, Place, Query, Source
 from archipel.archive.rebuild import rebuild, rebuild_objects
 from archipel.archive.receiver import Receiver
@@ -21,20 +22,18 @@ from archipel.archive.reject import REASONS, Rejection, reject, rejections, revo
 from archipel.archive.rejection_note import KEY_OBJECT_SELECTION, make_note, note_bytes, note_ref, own_note
 from archipel.archive.retrieve import codestream, codestream_lengths, dataset, dataset_range, header_bytes, locate, part10, stored_end
 from archipel.archive.rows_objects import object_keys
-from archipel.archive.seal import JOB as SEAL_JOB
-from archipel.archive.seal import Leftovers, seal_study
-from archipel.archive.sealed_object import FOLDER as SEALED_FOLDER
+from archipel.archive.scrub import Checked, Damage, Pace, Scrubber, orphans, scrubbed, verify
+from archipel.archive.seal import SEAL_JOB, SEALED_FOLDER, Leftovers, seal_study
 from archipel.archive.settle import settle_due
 from archipel.archive.sweep import Sweeper
-from archipel.archive.unzip import IntakeLimits
-from archipel.archive.verify import Checked, Damage, orphans, verify
 
 __all__ = [
     "DEFAULTS", "DERIVED_PATHS", "KEY_OBJECT_SELECTION", "REASONS", "SEALED_FOLDER", "SEAL_JOB", "Checked", "Conflict", "ConflictKind",
     "Copier", "Damage", "Difference", "Exam", "Fate", "Flag", "Incoming", "InstanceRef", "IntakeLimits", "Leftovers", "Level", "Outcome",
-    "Page", "Place", "Query", "Receiver", "Refusal", "Rejection", "Series", "Source", "Sweeper", "codestream", "codestream_lengths",
-    "conflict_with_id", "conflicts", "count_conflicts", "dataset", "dataset_range", "exam", "exams", "find", "followers", "header_bytes",
-    "header_values", "kind_of", "locate", "make_note", "mend_from_copy", "note_bytes", "note_ref", "object_keys", "orphans", "own_note",
-    "part10", "rebuild", "rebuild_objects", "reject", "rejections", "resolve", "revoke_rejections", "same_pixels", "seal_study",
-    "series_of", "settle_due", "standing_rejection", "stored_end", "study_count_of_site", "totals", "verify", "walk_file",
+    "Pace", "Page", "Place", "Query", "Receiver", "Refusal", "Rejection", "Scrubber", "Series", "Source", "Sweeper", "codestream",
+    "codestream_lengths", "conflict_with_id", "conflicts", "count_conflicts", "dataset", "dataset_range", "exam", "exams",
+    "find", "followers", "header_bytes", "header_values", "kind_of", "locate", "make_note", "mend_from_copy", "note_bytes", "note_ref",
+    "object_keys", "orphans", "own_note", "part10", "rebuild", "rebuild_objects", "reject", "rejections", "resolve", "revoke_rejections",
+    "same_pixels", "scrubbed", "seal_study", "series_of", "settle_due", "standing_rejection", "stored_end", "study_count_of_site",
+    "totals", "verify", "walk_file",
 ]  # fmt: skip

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from archipel.archive.model import Incoming, Source
-from archipel.archive.unzip import CHUNK_BYTES, IntakeLimits, Unzip, is_system_file
+from archipel.archive.unzip import CHUNK_BYTES, Unzip, is_system_file
+from archipel.archive.unzip import IntakeLimits as IntakeLimits  # part of what this module offers
 from archipel.dicom import part10
 from archipel.kit.errors import ArchipelError, Invalid, LimitReached
 from archipel.kit.spool import Spool, Spooled

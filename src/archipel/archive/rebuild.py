@@ -70,7 +70,7 @@ class _Parts:
 
 def rebuild_objects(blobs: Blobs) -> list[tuple[str, int]]:
     """What a rebuild reads, in its order: (key, size in bytes). Keys end with the instant at which they were made (``new_id``)."""
-    sealed = sorted(blobs.list(sealed_object.FOLDER), key=lambda one: one[0].rpartition("/")[2], reverse=True)
+    sealed = sorted(blobs.list(sealed_object.SEALED_FOLDER), key=lambda one: one[0].rpartition("/")[2], reverse=True)
     return sealed + sorted(blobs.list("received"), key=lambda one: one[0].rpartition("/")[2])
 
 
@@ -79,7 +79,7 @@ def rebuild(database: Database, blobs: Blobs, spool: Spool, actor: Actor, some: 
     parts = _Parts(database, blobs, spool, actor, new_id())
     sites = rebuild_sites.Senders(database)
     for key, size in some:
-        act = _sealed if key.startswith(sealed_object.FOLDER + "/") else partial(_received, sites=sites)
+        act = _sealed if key.startswith(sealed_object.SEALED_FOLDER + "/") else partial(_received, sites=sites)
         step = Step(key, size)
         try:
             act(parts, step)

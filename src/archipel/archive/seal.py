@@ -17,6 +17,7 @@ import structlog
 from archipel.archive import rows, rows_copies, rows_let_go, rows_sealed, sealed_object
 from archipel.archive.changes import SeriesSealed, StudySettled
 from archipel.archive.rows_sealed import InstanceRow
+from archipel.archive.sealed_object import SEALED_FOLDER as SEALED_FOLDER  # part of what this module offers
 from archipel.archive.verify import damage, place_of
 from archipel.kit.blobs import Blobs
 from archipel.kit.clock import to_text
@@ -27,7 +28,7 @@ from archipel.kit.ids import new_id
 from archipel.kit.jobs import enqueue
 from archipel.kit.tiered import TieredBlobs
 
-JOB = "archive.seal"
+SEAL_JOB = "archive.seal"
 # A series that was opened again is likely to be changed again.
 AGAIN_S = 300
 # The tries of one job span more than a day of an object store that is away.
@@ -41,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 def ask(tx: Tx, study_uid: str, *, delay_s: float = 0) -> None:
     """Let a study be sealed after this transaction. One that is asked for twice is sealed once: the second finds nothing to do."""
-    enqueue(tx, JOB, {"study_uid": study_uid}, attempts_max=ATTEMPTS_MAX, deadline_s=DEADLINE_S, delay_s=delay_s)
+    enqueue(tx, SEAL_JOB, {"study_uid": study_uid}, attempts_max=ATTEMPTS_MAX, deadline_s=DEADLINE_S, delay_s=delay_s)
 
 
 def _ask_all(tx: Tx, study_uids: Sequence[str]) -> None:
@@ -179,4 +180,4 @@ def _order(row: InstanceRow) -> tuple[Any, ...]:
 
 def _new_key() -> str:
     one = new_id()
-    return f"{sealed_object.FOLDER}/{one[-2:]}/{one}"
+    return f"{SEALED_FOLDER}/{one[-2:]}/{one}"

@@ -18,7 +18,7 @@ from archipel.archive.rows_sealed import FORMAT, InstanceRow
 from archipel.kit.blobs import BLOB_MISSING, BLOB_UNREADABLE, Blobs
 from archipel.kit.errors import ArchipelError, Invalid
 
-FOLDER = "sealed"
+SEALED_FOLDER = "sealed"
 DAMAGED = "sealed-object"
 MAGIC = b"ARCHIPEL SERIES\n"
 # Magic, format, nothing yet, offset and length of the manifest, its SHA-256.

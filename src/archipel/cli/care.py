@@ -53,7 +53,11 @@ def import_paths(
     print(summary.line())
 
 
-def verify(data: Data = Path("var"), config: Config = None) -> None:
+def verify(
+    data: Data = Path("var"),
+    rate: Annotated[int, typer.Option("--rate", min=0, help="Bytes to read in a second at most; 0: as fast as it goes.")] = 0,
+    config: Config = None,
+) -> None:
     """Compare every stored instance with the digest taken when it arrived; exits 1 when anything is damaged."""
     damaged = checked = size = 0
     with opened(data, config) as (settings, database):
@@ -62,7 +66,7 @@ def verify(data: Data = Path("var"), config: Config = None) -> None:
             total = archive.totals(tx)["instances"]
         with _progress() as progress:
             task = progress.add_task("verify", total=total)
-            for one in archive.verify(database, blobs):
+            for one in archive.verify(database, blobs, archive.Pace(rate)):
                 checked, size = checked + 1, size + one.length_bytes
                 progress.advance(task)
                 if one.damage:
