@@ -129,7 +129,7 @@ class Platform:
 
     def start_background(self, mine: Process, jobs: Mapping[str, Act], now_figures: Callable[[], dict[str, Any]]) -> None:
         """Keep saying what this process does, and start the feed, the jobs and the quiet timer when it does the work."""
-        gauges = Gauges(self.database, self.followers, self.settings.data, self.spool.folder)
+        gauges = Gauges(self.database, self.followers, self.settings.data, self.spool.folder, archive.figures)
         self.metrics.registry.register(gauges)
 
         def figures() -> dict[str, Any]:

@@ -15,6 +15,8 @@ from archipel import archive, audit
 from archipel.kit import feed
 from tests import make
 from tests.archive.room import EVERYTHING, Room
+from tests.archive.test_rebuild import lose
+from tests.archive.test_rebuild import run as rebuilt
 from tests.archive.test_rejection import note, reject
 from tests.archive.test_review import PERSON, resolve
 
@@ -163,3 +165,17 @@ def test_the_right_of_a_note_goes_with_its_content(room: Room) -> None:
     room.send(rejecting)
     room.follow()
     assert shown(room, study) == 0
+
+
+def test_a_note_without_effect_has_none_after_a_rebuild(room: Room) -> None:
+    study = make.ct_study(instances=2)
+    room.send(*study)
+    sent = note(room, study)
+    room.send(sent, may_reject=False)
+    room.follow()
+    room.seal()
+    lose(room)
+    assert [step.refused for step in rebuilt(room)] == [[]] * len(archive.rebuild_objects(room.blobs))
+    room.follow()
+    assert shown(room, study) == 2
+    assert len(room.refs(sop_instance_uid=sent.SOPInstanceUID)) == 1

@@ -12,6 +12,7 @@ Follows:   InstanceStored, StudySettled (own: quiet timer, rejection notes, seal
 from archipel.archive.conflicts import Conflict, Difference, conflict_with_id, conflicts, count_conflicts, resolve, same_pixels
 from archipel.archive.copy import Copier, mend_from_copy
 from archipel.archive.exams import Exam, Series, exam, exams, series_of, study_count_of_site, totals
+from archipel.archive.figures import figures
 from archipel.archive.find import DEFAULTS, DERIVED_PATHS, find, header_values
 from archipel.archive.follow import followers
 from archipel.archive.intake import IntakeLimits, Refusal, kind_of, walk_file
@@ -31,7 +32,7 @@ __all__ = [
     "DEFAULTS", "DERIVED_PATHS", "KEY_OBJECT_SELECTION", "REASONS", "SEALED_FOLDER", "SEAL_JOB", "Checked", "Conflict", "ConflictKind",
     "Copier", "Damage", "Difference", "Exam", "Fate", "Flag", "Incoming", "InstanceRef", "IntakeLimits", "Leftovers", "Level", "Outcome",
     "Pace", "Page", "Place", "Query", "Receiver", "Refusal", "Rejection", "Scrubber", "Series", "Source", "Sweeper", "codestream",
-    "codestream_lengths", "conflict_with_id", "conflicts", "count_conflicts", "dataset", "dataset_range", "exam", "exams",
+    "codestream_lengths", "conflict_with_id", "conflicts", "count_conflicts", "dataset", "dataset_range", "exam", "exams", "figures",
     "find", "followers", "header_bytes", "header_values", "kind_of", "locate", "make_note", "mend_from_copy", "note_bytes", "note_ref",
     "object_keys", "orphans", "own_note", "part10", "rebuild", "rebuild_objects", "reject", "rejections", "resolve", "revoke_rejections",
     "same_pixels", "scrubbed", "seal_study", "series_of", "settle_due", "standing_rejection", "stored_end", "study_count_of_site",

@@ -12,6 +12,9 @@ from archipel.kit.actor import Actor
 from archipel.kit.errors import ArchipelError
 from archipel.kit.spool import Spooled
 
+# Key Object Selection Document Storage (PS3.4 B.5): rejection notes are of this class.
+KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
+
 
 class Level(StrEnum):
     """Levels of the query/retrieve information models (PS3.4 C.6)."""

@@ -15,7 +15,17 @@ from typing import Any
 import structlog
 
 from archipel import directory
-from archipel.archive import packing, rebuild_sites, rows, rows_instances, rows_let_go, rows_rebuild, rows_sealed, sealed_object
+from archipel.archive import (
+    packing,
+    rebuild_sites,
+    rows,
+    rows_instances,
+    rows_let_go,
+    rows_rebuild,
+    rows_review,
+    rows_sealed,
+    sealed_object,
+)
 from archipel.archive.arrival import understand
 from archipel.archive.changes import InstanceStored
 from archipel.archive.model import Fate, Incoming, Place, Source
@@ -123,6 +133,8 @@ def _take(tx: Tx, parts: _Parts, step: Step, held: dict[str, Any]) -> list[Insta
     else:
         rows_sealed.add(tx, study_uid, series_uid, step.key, new, held.get("sealed_at") or held["study"]["settled_at"] or to_text(tx.now()))
     recount_all(tx, study_uid)
+    for uid, digest in held.get("refused_notes", ()):
+        rows_review.refuse_note(tx, uid, digest, held["study"]["site_id"])
     if any(row.sop_class_uid == KEY_OBJECT_SELECTION for row in new):  # a rejection note acts again
         tx.publish(InstanceStored(study_uid, series_uid, held["study"]["site_id"], len(new)))
     return others

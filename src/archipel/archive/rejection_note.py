@@ -17,6 +17,7 @@ from archipel.archive import rows, rows_instances, rows_review
 from archipel.archive.agree import agree
 from archipel.archive.arrival import MADE_UP_ISSUERS, Arrival
 from archipel.archive.changes import InstanceRejected, InstanceStored
+from archipel.archive.model import KEY_OBJECT_SELECTION as KEY_OBJECT_SELECTION
 from archipel.archive.model import InstanceRef
 from archipel.archive.recount import recount
 from archipel.archive.reject import REASONS, Rejection, reject, take_note
@@ -34,7 +35,6 @@ from archipel.kit.scope import Scope
 
 log = structlog.get_logger(__name__)
 
-KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
 TITLE = path_of("ConceptNameCodeSequence.CodeValue")
 NOTE_BYTES_MAX = 64 << 20
 SCOPE = Scope.system("archive.rejection_notes")

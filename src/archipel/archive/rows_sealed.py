@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, UniqueConstraint, bindparam, delete, insert
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, UniqueConstraint, bindparam, delete, func, insert
 from sqlalchemy import select as select_
 from sqlalchemy import text as literal_sql
 
@@ -242,6 +242,11 @@ def left_open(tx: Tx, after: str, settled_before: str, limit: int) -> list[str]:
     has_open = select_(i.study_uid).where(i.study_uid == s.study_uid).exists()
     statement = select_(s.study_uid).where(s.study_uid > after, s.settled_at != "", s.settled_at < settled_before, has_open)
     return list(tx.execute(statement.order_by(s.study_uid).limit(limit)).scalars())
+
+
+def count(tx: Tx) -> int:
+    """How many series are sealed."""
+    return int(tx.execute(select_(func.count()).select_from(sealed)).scalar_one())
 
 
 def any_sealed(tx: Tx) -> bool:

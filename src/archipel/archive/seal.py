@@ -7,15 +7,16 @@ the index to it, and what it replaces is removed by the sweeper long after. What
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import structlog
 
-from archipel.archive import rows, rows_copies, rows_let_go, rows_sealed, sealed_object
+from archipel.archive import rows, rows_copies, rows_let_go, rows_review, rows_sealed, sealed_object
 from archipel.archive.changes import SeriesSealed, StudySettled
+from archipel.archive.model import KEY_OBJECT_SELECTION
 from archipel.archive.rows_sealed import InstanceRow
 from archipel.archive.sealed_object import SEALED_FOLDER as SEALED_FOLDER  # part of what this module offers
 from archipel.archive.verify import damage, place_of
@@ -102,6 +103,7 @@ def seal_series(database: Database, blobs: Blobs, study_uid: str, series_uid: st
         if not opened:
             return False
         facts = rows_sealed.facts(tx, study_uid, series_uid)
+        facts["refused_notes"] = sorted(rows_review.refused_notes(tx, _notes((*before, *opened))))
     bad = _damaged(blobs, opened) if before else set()  # one bad instance must not have its series copied again and again
     while any(row.sop_instance_uid not in bad for row in opened):
         members = sorted((row for row in (*before, *opened) if row.sop_instance_uid not in bad), key=_order)
@@ -171,6 +173,10 @@ def _of_series(tx: Tx, study_uid: str, series_uid: str) -> tuple[list[InstanceRo
     """The open rows of a series, and those of what is sealed of it."""
     before = [row for one in rows_sealed.of_series(tx, study_uid, series_uid) for row in one.rows]
     return rows_sealed.open_rows(tx, study_uid, series_uid), before
+
+
+def _notes(some: Iterable[InstanceRow]) -> list[str]:
+    return [row.sop_instance_uid for row in some if row.sop_class_uid == KEY_OBJECT_SELECTION]
 
 
 def _order(row: InstanceRow) -> tuple[Any, ...]:
