@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from pathlib import Path
 
@@ -122,3 +123,20 @@ def test_an_export_is_in_the_audit_trail_and_a_lost_index_comes_back(platform: P
     platform.command("export", "--all", "--to", str(tmp_path / "again"))
     everything = {str(ds.SOPInstanceUID): dataset_of(ds) for study in studies for ds in study}
     assert by_uid(exported(tmp_path / "again")) == everything
+
+
+def test_damage_is_found_by_itself_and_counted(platform: Platform) -> None:
+    studies = sent(platform)
+    (blob, *_) = [path for path in (platform.data / "blobs" / "received").rglob("*") if path.is_file()]
+    data = bytearray(blob.read_bytes())
+    data[data.rindex(bytes(studies[-1][0].PixelData)) + 5] ^= 1
+    blob.chmod(0o644)
+    blob.write_bytes(bytes(data))
+    platform.environment["ARCHIPEL_ARCHIVE__VERIFY_EVERY_DAYS"] = "0.00001"
+    platform.start()
+    until = time.monotonic() + 60
+    while "archipel_damaged 1.0" not in (said := httpx.get(f"{platform.url}/metrics", timeout=30).text) and time.monotonic() < until:
+        time.sleep(1)
+    assert "archipel_damaged 1.0" in said
+    assert "archipel_verify_instances 7.0" in said
+    assert f"{studies[-1][0].SOPInstanceUID}" in platform.command("verify", "--rate", "100000000", check=False).stderr

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from archipel import __version__
+from archipel.archive import Scrubber
 from archipel.archive import followers as archive_followers
 from archipel.archive.changes import InstanceStored
 from archipel.kit import jobs
@@ -41,6 +42,13 @@ def test_the_system_page_says_what_runs_and_what_is_kept(door_on: Door) -> None:
     assert disk["data_total_bytes"] > disk["data_free_bytes"] > 0 and disk["database_bytes"] > 0 and disk["blobs_bytes"] > 4 * 512
     assert [d["name"] for d in state["doors"]] == ["http", "dicom"] and state["associations"] == []
     assert [j["name"] for j in client.get("/system/jobs").json()["items"]] == ["some.job"]
+    assert state["verification"] == {"started_at": None, "ended_at": None, "instance_count": 0, "size_bytes": 0, "damaged": 0}
+    scrubber = Scrubber(door.database, door.blobs, every_days=30, bytes_per_s=0)
+    while scrubber.scrub():
+        pass
+    verified = client.get("/system").json()["verification"]
+    assert verified["started_at"] and verified["ended_at"]
+    assert (verified["instance_count"], verified["damaged"]) == (4, 0)
 
 
 def test_a_parked_change_is_shown_and_tried_again(tmp_path: Path) -> None:

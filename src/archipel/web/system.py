@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from archipel import __version__, audit, directory, sharing
+from archipel import __version__, archive, audit, directory, sharing
 from archipel.kit import feed, jobs, processes
 from archipel.kit.database import Tx
 from archipel.kit.errors import NotFound
@@ -110,6 +110,16 @@ class MinuteAnswer(BaseModel):
     jobs_waiting: int
 
 
+class VerificationAnswer(BaseModel):
+    """How far the reading of everything stored is, or how the last one ended; ``damaged`` is what is damaged now."""
+
+    started_at: datetime | None
+    ended_at: datetime | None
+    instance_count: int
+    size_bytes: int
+    damaged: int
+
+
 class SystemAnswer(BaseModel):
     """The state of the platform."""
 
@@ -125,6 +135,7 @@ class SystemAnswer(BaseModel):
     counts: Counts
     processes: list[ProcessAnswer]
     last_hour: list[MinuteAnswer]
+    verification: VerificationAnswer
 
 
 class ParkedAnswer(BaseModel):
@@ -173,7 +184,7 @@ def read_system(call: SystemReader) -> SystemAnswer:
     with call.database.read() as tx:
         position, states, job_counts = feed.position(tx), feed.status(tx, parts.followers), jobs.counts(tx)
         running, minutes = processes.running(tx), processes.last_hour(tx)
-        associations = _associations(tx, call, running)
+        associations, verified = _associations(tx, call, running), archive.scrubbed(tx)
     disk = shutil.disk_usage(parts.settings.data)
     return SystemAnswer(
         version=__version__,
@@ -191,6 +202,10 @@ def read_system(call: SystemReader) -> SystemAnswer:
         counts=parts.gathered["counts"].value(),
         processes=[_process(one, call) for one in running],
         last_hour=[MinuteAnswer(**minute) for minute in minutes],
+        verification=VerificationAnswer(
+            started_at=verified["started_at"] or None, ended_at=verified["ended_at"] or None, instance_count=verified["checked"],
+            size_bytes=verified["bytes"], damaged=verified["damaged_now"],
+        ),
     )  # fmt: skip
 
 
@@ -244,8 +259,9 @@ def _process(one: Process, call: Call) -> ProcessAnswer:
     figures = one.figures or {}
     names = ("waiting", "resident_bytes", "spool_bytes", "disk_free_bytes")
     return ProcessAnswer(
-        id=one.id, host="" if call.actor.demo else one.host, pid=one.pid, does=list(one.does), started_at=one.started_at, seen_at=one.seen_at,
-        draining=one.draining, associations=len(figures.get("associations", ())), **{name: figures.get(name, 0) for name in names},
+        id=one.id, host="" if call.actor.demo else one.host, pid=one.pid, does=list(one.does), started_at=one.started_at,
+        seen_at=one.seen_at, draining=one.draining, associations=len(figures.get("associations", ())),
+        **{name: figures.get(name, 0) for name in names},
     )  # fmt: skip
 
 
