@@ -10,6 +10,7 @@ import pytest
 
 from archipel import archive
 from archipel.archive import rows_copies
+from archipel.archive.verify import damage
 from archipel.kit.blobs import Blobs, FileBlobs, open_blobs
 from archipel.kit.clock import SetClock
 from archipel.kit.errors import NotFound, Unavailable
@@ -205,10 +206,13 @@ def test_what_is_damaged_in_the_folder_is_taken_from_the_copy(tiered: Tiered) ->
     data = bytearray(path.read_bytes())
     data[ref.offset + ref.length_bytes - 1] ^= 1
     path.write_bytes(data)
+    assert damage(tiered.blobs, ref.place, ref.digest)
+    tiered.store.away = True
     assert len(tiered.room.damage()) == 1
-    assert archive.mend_from_copy(tiered.room.database, tiered.blobs, ref.blob_key)
-    assert tiered.room.damage() == []
-    assert path.exists()
+    tiered.store.away = False
+    assert tiered.room.damage() == []  # verify takes it from the copy
+    assert path.read_bytes() == tiered.store.read(ref.blob_key, 0, len(data))
+    assert damage(tiered.blobs, ref.place, ref.digest) == ""
     path.unlink()
     path.mkdir()  # not to be read at all: the copy is given
     assert tiered.room.dataset(ref.sop_instance_uid) == dataset_of(sent[-1])

@@ -82,7 +82,11 @@ def mend_from_copy(database: Database, blobs: TieredBlobs, key: str) -> bool:
     """Replace an object that is damaged in the folder by its copy; whether that was intact."""
     with database.read() as tx:
         digest = rows_copies.digest_of(tx, key)
-    if not digest or not blobs.mend_local(key, digest):
+    try:
+        if not digest or not blobs.mend_local(key, digest):
+            return False
+    except Unavailable as error:  # the store is away: the damage stays what it is
+        log.warning("copy.not_mended", blob_key=key, detail=error.detail)
         return False
     log.warning("copy.mended", blob_key=key)
     return True

@@ -15,7 +15,7 @@ import structlog
 
 from archipel.archive import rows_scrub
 from archipel.archive.repair import held
-from archipel.archive.verify import PARTS, Item, damage, items
+from archipel.archive.verify import PARTS, Item, damage, damage_left, items
 from archipel.archive.verify import Checked as Checked  # with what follows what the room offers of verifying
 from archipel.archive.verify import Damage as Damage
 from archipel.archive.verify import Pace as Pace
@@ -117,7 +117,7 @@ class Scrubber:
     def _damage(self, item: Item) -> str:
         """What is wrong with an instance, where it is now if it has been moved since its row was read."""
         place = item.place
-        while reason := damage(self._blobs, place, item.digest, self._pace):
+        while reason := damage_left(self._database, self._blobs, place, item.digest, self._pace):
             key = (item.sop_instance_uid, item.digest)
             with self._database.read() as tx:
                 now = held(tx, [key]).get(key)

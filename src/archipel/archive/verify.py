@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from archipel.archive import packing, rows_instances, rows_review, rows_sealed
+from archipel.archive.copy import mend_from_copy
 from archipel.archive.model import Place
 from archipel.kit.blobs import BLOB_MISSING, BLOB_UNREADABLE, Blobs
 from archipel.kit.database import Database, Tx
 from archipel.kit.errors import ArchipelError
+from archipel.kit.tiered import TieredBlobs
 
 PAGE = 500
 SERIES_PAGE = 10
@@ -73,10 +75,13 @@ AT_ONCE = Pace(0)
 
 
 def verify(database: Database, blobs: Blobs, pace: Pace = AT_ONCE) -> Iterator[Checked]:
-    """Every stored instance and every content kept aside, its dataset's SHA-256 compared with the one taken at receiving."""
+    """Every stored instance and every content kept aside, its dataset's SHA-256 compared with the one taken at receiving.
+
+    What is damaged in the folder before an object store is replaced by its copy there, if that is whole.
+    """
     for part in PARTS:
         for item in items(database, part, ""):
-            reason = damage(blobs, item.place, item.digest, pace)
+            reason = damage_left(database, blobs, item.place, item.digest, pace)
             found = Damage(item.sop_instance_uid, item.study_uid, reason) if reason else None
             yield Checked(item.sop_instance_uid, item.place.length_bytes, found)
 
@@ -126,6 +131,14 @@ def orphans(database: Database, blobs: Blobs) -> list[tuple[str, int]]:
 def place_of(kept: dict[str, Any]) -> Place:
     """Where a content that is kept aside is."""
     return Place(kept["blob_key"], kept["offset"], kept["length_bytes"], kept["dataset_offset"], kept.get("packed", ""))
+
+
+def damage_left(database: Database, blobs: Blobs, place: Place, digest: str, pace: Pace = AT_ONCE) -> str:
+    """As ``damage``, after the object was taken from its copy when there is a whole one."""
+    reason = damage(blobs, place, digest, pace)
+    if reason and isinstance(blobs, TieredBlobs) and mend_from_copy(database, blobs, place.blob_key):
+        return damage(blobs, place, digest, pace)
+    return reason
 
 
 def damage(blobs: Blobs, place: Place, digest: str, pace: Pace = AT_ONCE) -> str:
