@@ -182,7 +182,8 @@ export const fr: Messages = {
       "account-exists": "Cet identifiant existe déjà.",
       login: "Cet identifiant n’est pas valide : lettres, chiffres et . _ @ + - seulement.",
       role: "Ce rôle n’existe pas.",
-      "last-administrator": "Il ne resterait aucun administrateur dans un site actif : donnez d’abord le rôle à une autre personne.",
+      "last-administrator":
+        "Il ne resterait aucun administrateur dans un site actif : donnez d’abord le rôle à une autre personne.",
       "ae-title": "Ce titre d’AE n’est pas valide : 1 à 16 caractères sans barre oblique inverse.",
       host: "Un équipement a besoin d’un nom d’hôte ou d’une adresse, sans espace.",
       port: "Un port est un nombre de 1 à 65535.",
