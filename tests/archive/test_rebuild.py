@@ -199,6 +199,28 @@ def test_a_damaged_object_is_reported_and_the_others_are_taken(room: Room) -> No
     assert room.refs(study_uid=bad[0].StudyInstanceUID) == []
 
 
+def test_an_older_object_stays_while_the_later_one_is_damaged(room: Room) -> None:
+    study = make.ct_study(instances=3)
+    room.send(*study[:2])
+    room.seal()
+    ((older, _),) = room.blobs.list("sealed")
+    room.send(study[2])
+    room.seal()
+    (later,) = {ref.blob_key for ref in room.refs(study_uid=str(study[0].StudyInstanceUID))}
+    data = bytearray(room.blobs.read(later, 0, room.blobs.size(later)))
+    data[room.refs(sop_instance_uid=str(study[0].SOPInstanceUID))[0].length_bytes - 1] ^= 1
+    room.blobs.delete(later)
+    room.blobs.put(later, [bytes(data)])
+    lose(room)
+    assert refused(run(room)) == ["1 of its instances are damaged where they were sealed again; it is not let go"]
+    with room.database.read() as tx:
+        assert older not in {key for (key,) in tx.execute(select(rows_sealed.let_go.c.blob_key))}
+    assert len(room.damage()) == 1
+    room.send(study[0])
+    assert room.damage() == []
+    assert refused(run(room)) == []
+
+
 def test_torn_and_foreign_bytes_are_reported_and_what_is_whole_is_taken(room: Room) -> None:
     study = [*make.ct_study(instances=2), make.instance("1.2.840.10008.5.1.4.1.1.88.11", "SR")]
     outcomes = [room.receiver.receive(room.incoming(ds)) for ds in study]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import time
 import zipfile
 from pathlib import Path
@@ -15,7 +17,7 @@ from pydicom.fileset import FileSet
 from tests import make
 from tests.archive.room import dataset_of
 from tests.flows.test_first_road import Door, store
-from tests.platform import Platform
+from tests.platform import ARCHIPEL, Platform
 
 
 def sent(platform: Platform) -> list[list[Dataset]]:
@@ -123,6 +125,39 @@ def test_an_export_is_in_the_audit_trail_and_a_lost_index_comes_back(platform: P
     platform.command("export", "--all", "--to", str(tmp_path / "again"))
     everything = {str(ds.SOPInstanceUID): dataset_of(ds) for study in studies for ds in study}
     assert by_uid(exported(tmp_path / "again")) == everything
+
+
+def test_a_rebuild_that_is_killed_goes_on(platform: Platform) -> None:
+    studies = [make.ct_study(series=4, instances=25) for _ in range(6)]
+    platform.device("MODALITY")
+    platform.environment["ARCHIPEL_ARCHIVE__QUIET_S"] = "2"
+    platform.start()
+    for study in studies[:3]:
+        store(Door(platform.dicom_port, platform.aet), study)
+    time.sleep(8)  # some are sealed
+    for study in studies[3:]:
+        store(Door(platform.dicom_port, platform.aet), study)
+    platform.stop()
+    for path in platform.data.glob("archipel.db*"):
+        path.unlink()
+    killed = 0
+    for wait_s in (1.6, 1.9, 2.2, 2.5, 2.8):
+        running = subprocess.Popen(
+            [str(ARCHIPEL), "rebuild", "--data", str(platform.data)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env=os.environ | platform.environment,
+        )  # fmt: skip
+        try:
+            running.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            killed += running.wait() != 0
+    assert platform.command("rebuild").returncode == 0
+    again = platform.command("rebuild").stdout
+    assert ": 0 instances indexed" in again
+    assert "600 instances, " in (verified := platform.command("verify").stdout)
+    assert " 0 damaged" in verified
+    assert len({line for line in platform.command("verify").stderr.splitlines() if line.startswith("orphan")}) == 0
+    print(f"\n{killed} rebuilds killed; {again}")
 
 
 def test_damage_is_found_by_itself_and_counted(platform: Platform) -> None:

@@ -33,7 +33,8 @@ from archipel.archive.rebuild_doubts import doubt_again
 from archipel.archive.receive import Placed, audit_received, receive
 from archipel.archive.recount import recount_all
 from archipel.archive.rejection_note import KEY_OBJECT_SELECTION
-from archipel.archive.repair import held_by
+from archipel.archive.repair import damaged, held_by
+from archipel.archive.repair import held as contents_held
 from archipel.archive.rows_sealed import InstanceRow
 from archipel.archive.scan import Seen, Unread, scan
 from archipel.archive.verify import damage
@@ -112,7 +113,14 @@ def _sealed(parts: _Parts, step: Step) -> None:
     held["instances"] = [row._replace(blob_key=step.key) for row in held["instances"]]
     others = parts.database.transact(partial(_take, parts=parts, step=step, held=held))
     _receive_others(parts, step, others)
-    parts.database.transact(partial(_let_go, key=step.key))
+    with parts.database.read() as tx:
+        if rows_let_go.is_noted(tx, step.key) or rows_let_go.named(tx, [step.key]):
+            return
+        elsewhere = contents_held(tx, ((row.sop_instance_uid, row.digest) for row in held["instances"]))
+    if bad := damaged(parts.blobs, elsewhere.values()):  # after a disaster the older object may be the better one
+        step.refused.append(f"{len(bad)} of its instances are damaged where they were sealed again; it is not let go")
+        return
+    parts.database.transact(lambda tx: rows_let_go.note(tx, [step.key], to_text(tx.now())))
 
 
 def _take(tx: Tx, parts: _Parts, step: Step, held: dict[str, Any]) -> list[InstanceRow]:
@@ -128,6 +136,7 @@ def _take(tx: Tx, parts: _Parts, step: Step, held: dict[str, Any]) -> list[Insta
     step.taken, step.held = len(new), len(every) - len(new) - len(others)
     if not new:
         return others
+    rows_let_go.keep(tx, step.key)
     if rows_sealed.of_series(tx, study_uid, series_uid):  # a later sealing left these out, or the index is an older one
         rows_sealed.insert_rows(tx, new)
     else:
@@ -138,13 +147,6 @@ def _take(tx: Tx, parts: _Parts, step: Step, held: dict[str, Any]) -> list[Insta
     if any(row.sop_class_uid == KEY_OBJECT_SELECTION for row in new):  # a rejection note acts again
         tx.publish(InstanceStored(study_uid, series_uid, held["study"]["site_id"], len(new)))
     return others
-
-
-def _let_go(tx: Tx, key: str) -> None:
-    if rows_let_go.named(tx, [key]):
-        rows_let_go.keep(tx, key)
-    else:
-        rows_let_go.note(tx, [key], to_text(tx.now()))
 
 
 def _receive_others(parts: _Parts, step: Step, others: Sequence[InstanceRow]) -> None:

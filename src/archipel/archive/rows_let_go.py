@@ -22,6 +22,11 @@ def keep(tx: Tx, key: str) -> None:
     tx.execute(delete(let_go).where(let_go.c.blob_key == key))
 
 
+def is_noted(tx: Tx, key: str) -> bool:
+    """Whether an object is let go."""
+    return tx.execute(select(let_go.c.blob_key).where(let_go.c.blob_key == key)).first() is not None
+
+
 def due(tx: Tx, before: str, limit: int) -> list[str]:
     """Objects that were let go before an instant, oldest first."""
     statement = select(let_go.c.blob_key).where(let_go.c.at < before).order_by(let_go.c.at, let_go.c.blob_key)
