@@ -313,8 +313,8 @@ def test_an_upgrade_knows_the_first_instance_of_each_doubt(room: Room) -> None:
     right = more(uid, **RIGHT)
     room.send(*wrong, *right)
     with room.database.write() as tx:  # as the version before left it
-        tx.execute(text("DROP TABLE archive_doubted"))
-        tx.execute(text("DROP TABLE archive_note_refused"))
+        for table in ("archive_doubted", "archive_note_refused", "archive_verified", "archive_damage"):
+            tx.execute(text(f"DROP TABLE {table}"))
         tx.execute(text("UPDATE alembic_version SET version_num = '0007'"))
     migrations.upgrade(room.database)
     with room.database.read() as tx:

@@ -29,6 +29,7 @@ from archipel.kit.database import Database
 from archipel.kit.encrypted import EncryptedBlobs
 from archipel.kit.errors import Conflict, Invalid, NotFound
 from archipel.kit.ids import new_id
+from archipel.kit.processes import leave_all
 from archipel.kit.settings import Settings, load_settings
 
 FORMAT = 1
@@ -99,6 +100,7 @@ def restore(
     source, target, count = _objects(from_.parent, cipher), composition.open_objects(settings), 0
     try:
         migrations.upgrade(database)
+        database.transact(leave_all)
         with database.read() as tx, _progress("restore") as said:
             for key in archive.object_keys(tx):
                 _copied(source, target, key, source.size(key))

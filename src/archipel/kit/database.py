@@ -242,7 +242,7 @@ def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
+        _keep_log(cursor, busy_timeout_s)
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA cache_size=-65536")
         cursor.execute("PRAGMA case_sensitive_like=ON")
@@ -265,6 +265,19 @@ def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
             raise refused(begin, error, sqlite3.Error, connection.dialect) from error
 
     return engine
+
+
+def _keep_log(cursor: sqlite3.Cursor, seconds: float) -> None:
+    """Switch to the write-ahead log. Of several processes that do so at once SQLite tells some that it is busy, and does not wait."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def _set(driver: sqlite3.Connection, info: dict[Any, Any], modes: dict[str, str]) -> None:

@@ -95,6 +95,11 @@ def leave(tx: Tx, process_id: str) -> None:
     tx.execute(delete(rows.process).where(rows.process.c.id == process_id))
 
 
+def leave_all(tx: Tx) -> None:
+    """No process runs on this database: it was restored, and those that it speaks of ran on another."""
+    tx.execute(delete(rows.process))
+
+
 def note_minute(tx: Tx, process_id: str, at: datetime, figures: dict[str, int]) -> None:
     """What a process did in the minute that began at ``at``, so far; minutes that are no longer shown are removed."""
     m = rows.minute.c
