@@ -96,7 +96,11 @@ class Database:
         self.url = url
         self.clock = clock or SystemClock()
         self.engine = _engine(url, pool_size=pool_size, busy_timeout_s=busy_timeout_s)
-        event.listen(self.engine, "handle_error", scrub)
+        # On SQLite readers have connections of their own: to let one connection write and then only read makes it forget its statements.
+        reads = url.startswith("sqlite")
+        self._readers = _engine(url, pool_size=pool_size, busy_timeout_s=busy_timeout_s, only_reads=True) if reads else self.engine
+        for engine in {self.engine, self._readers}:
+            event.listen(engine, "handle_error", scrub)
         self._later = _SyncedLater(Path(f"{make_url(url).database}-wal"))
 
     @property
@@ -107,17 +111,15 @@ class Database:
     @property
     def is_quick_to_read(self) -> bool:
         """Whether a short read may be made where nothing may wait: SQLite's never waits for a writer, and a connection is free."""
-        pool: Any = self.engine.pool
+        pool: Any = self._readers.pool
         return self.dialect == "sqlite" and pool.checkedout() < pool.size()
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """A transaction that only reads, on one snapshot; the database refuses whatever it would write."""
-        with _reachable(), self.engine.connect() as connection:
+        with _reachable(), self._readers.connect() as connection:
             if self.dialect == "postgresql":
                 connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            else:
-                connection = connection.execution_options(archipel_read=True)
             with connection.begin() as transaction:
                 yield Tx(connection, self.clock)
                 transaction.rollback()
@@ -163,6 +165,7 @@ class Database:
     def close(self) -> None:
         """Close all connections; what was to be synced later is synced now."""
         self._later.close()
+        self._readers.dispose()
         self.engine.dispose()
 
 
@@ -226,7 +229,7 @@ def _failure(error: DBAPIError) -> ArchipelError:
     return Unavailable("The database does not answer; try again.", code="database", detail=describe(error))
 
 
-def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
+def _engine(url: str, *, pool_size: int, busy_timeout_s: int, only_reads: bool = False) -> Engine:
     """The pool. Errors leave without the values of their statement: they name people, and errors are logged."""
     if not url.startswith("sqlite"):
         return create_engine(
@@ -246,6 +249,7 @@ def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA cache_size=-65536")
         cursor.execute("PRAGMA case_sensitive_like=ON")
+        cursor.execute(f"PRAGMA query_only={'ON' if only_reads else 'OFF'}")
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -253,10 +257,7 @@ def _engine(url: str, *, pool_size: int, busy_timeout_s: int) -> Engine:
         # A read that turns into a write fails at once in WAL mode, so writers say so from the start.
         options = connection.get_execution_options()
         driver: Any = connection.connection.driver_connection
-        modes = {
-            "query_only": "ON" if options.get("archipel_read", False) else "OFF",
-            "synchronous": "NORMAL" if options.get("archipel_relaxed", False) else "FULL",
-        }
+        modes = {"synchronous": "NORMAL" if options.get("archipel_relaxed", False) else "FULL"}
         begin = "BEGIN IMMEDIATE" if options.get("archipel_write", False) else "BEGIN"
         try:
             _set(driver, connection.info, modes)
