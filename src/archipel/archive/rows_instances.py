@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, select
 from archipel.archive import rows_sealed
 from archipel.archive.model import InstanceRef
 from archipel.archive.rows import chunks, instance, patient, series, study
-from archipel.archive.rows_sealed import sealed
+from archipel.archive.rows_sealed import InstanceRow, sealed
 from archipel.kit.database import Tx
 from archipel.kit.scope import Scope
 
@@ -20,8 +20,17 @@ _OPEN = instance.join(study, study.c.study_uid == instance.c.study_uid).join(
 _SEALED = sealed.join(study, study.c.study_uid == sealed.c.study_uid).join(
     series, (series.c.study_uid == sealed.c.study_uid) & (series.c.series_uid == sealed.c.series_uid)
 )
-_ABOVE = (study.c.site_id.label("of_site"), series.c.modality, series.c.number.label("series_number"))
-_PLACED = [instance.c[name] for name in rows_sealed.COLUMNS if name not in ("attributes", "site_id")]
+# As InstanceRef has them, then the number of the series.
+_REF = (
+    instance.c.study_uid, instance.c.series_uid, instance.c.sop_instance_uid, instance.c.sop_class_uid, instance.c.transfer_syntax_uid,
+    instance.c.blob_key, instance.c.offset, instance.c.length_bytes, instance.c.dataset_offset, instance.c.pixel_data_offset,
+    instance.c.frame_count, instance.c.digest, study.c.site_id, series.c.modality, instance.c.number, instance.c.source_ae,
+    instance.c.packed, series.c.number,
+)  # fmt: skip
+_ORDER = (
+    instance.c.study_uid, series.c.number.nulls_last(), instance.c.series_uid, instance.c.number.nulls_last(), instance.c.sop_instance_uid,
+)  # fmt: skip
+_Found = tuple[InstanceRef, int | None]
 
 
 def refs(
@@ -42,66 +51,66 @@ def refs(
         visible.append(study.c.patient_id.in_([p for p, _ in patient_keys]))
         issuers = [i for _, i in patient_keys if i]
         visible += [study.c.issuer.in_(issuers)] if issuers else []
-    uids = frozenset(sop_instance_uids)
-
-    def wanted(row: Any) -> bool:
-        return (
-            (not uids or row.sop_instance_uid in uids)
-            and (not sop_class_uid or row.sop_class_uid == sop_class_uid)
-            and (row.rejection_id == rejection_id if rejection_id else include_rejected or not row.rejection_id)
-        )
-
     named = {"study_uids": study_uids, "series_uids": series_uids, "sop_instance_uids": sop_instance_uids}
-    found = [one for one in (*_open(tx, visible, **named), *_sealed(tx, visible, **named)) if wanted(one[0])]
-    found.sort(key=_place)
-    return [_ref(row, site_id, modality) for row, site_id, modality, _ in found]
+    wanted = {} if include_rejected and not rejection_id else {"rejection_id": rejection_id}
+    wanted |= {"sop_class_uid": sop_class_uid} if sop_class_uid else {}
+    opened = _open(tx, visible, wanted, **named)
+    sealed_too = _sealed(tx, visible, wanted, **named)
+    if sealed_too:
+        opened = sorted(opened + sealed_too, key=_place)
+    return [ref for ref, _ in opened]
 
 
 def _open(
     tx: Tx,
     visible: list[ColumnElement[bool]],
+    wanted: dict[str, str],
     study_uids: Sequence[str],
     series_uids: Sequence[str],
     sop_instance_uids: Sequence[str],
-) -> Iterator[tuple[Any, str, str, int | None]]:
-    """Rows of instances that are not sealed, each with the site of its study, and the modality and number of its series."""
-    statement = select(*_PLACED, *_ABOVE).select_from(_OPEN).where(*visible)
+) -> list[_Found]:
+    """Instances that are not sealed, each with the number of its series, in order."""
+    statement = select(*_REF).select_from(_OPEN).where(*visible, *(instance.c[name] == value for name, value in wanted.items()))
     lists = ((instance.c.study_uid, study_uids), (instance.c.series_uid, series_uids), (instance.c.sop_instance_uid, sop_instance_uids))
     for column, values in lists:
         if values:
             statement = statement.where(column.in_(values))
-    for row in tx.execute(statement):
-        yield row, row.of_site, row.modality, row.series_number
+    return [(InstanceRef(*row[:-1]), row[-1]) for row in map(tuple, tx.execute(statement.order_by(*_ORDER)))]
 
 
 def _sealed(
     tx: Tx,
     visible: list[ColumnElement[bool]],
+    wanted: dict[str, str],
     study_uids: Sequence[str],
     series_uids: Sequence[str],
     sop_instance_uids: Sequence[str],
-) -> Iterator[tuple[Any, str, str, int | None]]:
-    """The same of sealed series, all instances of those that may hold one that is meant."""
+) -> list[_Found]:
+    """The same of sealed series."""
     s = sealed.c
-    statement = select(s.id, s.study_uid, s.series_uid, s.blob_key, *_ABOVE).select_from(_SEALED).where(*visible)
+    above = (study.c.site_id, series.c.modality, series.c.number)
+    statement = select(s.id, s.study_uid, s.series_uid, s.blob_key, *above).select_from(_SEALED).where(*visible)
     if study_uids or series_uids or sop_instance_uids:
         some = rows_sealed.heads(tx, study_uids=study_uids, series_uids=series_uids, sop_instance_uids=sop_instance_uids)
         if not some:
-            return
+            return []
         statement = statement.where(s.id.in_([head.id for head in some]))
     heads = list(tx.execute(statement))
-    for head, one in zip(heads, rows_sealed.load(tx, heads), strict=True):
-        for row in one.named(sop_instance_uids):
-            yield row, head.of_site, head.modality, head.series_number
+    return [
+        (_ref(row, head.site_id, head.modality), head.number)
+        for head, one in zip(heads, rows_sealed.load(tx, heads), strict=True)
+        for row in one.named(sop_instance_uids)
+        if all(getattr(row, name) == value for name, value in wanted.items())
+    ]
 
 
-def _place(found: tuple[Any, str, str, int | None]) -> tuple[Any, ...]:
+def _place(found: _Found) -> tuple[Any, ...]:
     """Where an instance stands among others: what has no number comes last."""
-    row, _, _, of_series = found
-    return (row.study_uid, of_series is None, of_series, row.series_uid, row.number is None, row.number, row.sop_instance_uid)
+    ref, of_series = found
+    return (ref.study_uid, of_series is None, of_series, ref.series_uid, ref.number is None, ref.number, ref.sop_instance_uid)
 
 
-def _ref(row: Any, site_id: str, modality: str) -> InstanceRef:
+def _ref(row: InstanceRow, site_id: str, modality: str) -> InstanceRef:
     return InstanceRef(
         row.study_uid, row.series_uid, row.sop_instance_uid, row.sop_class_uid, row.transfer_syntax_uid, row.blob_key, row.offset,
         row.length_bytes, row.dataset_offset, row.pixel_data_offset, row.frame_count, row.digest, site_id, modality, row.number,
