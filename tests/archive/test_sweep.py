@@ -114,3 +114,73 @@ def test_what_a_crash_left_half_sealed_is_swept(room: Room) -> None:
     assert swept(room, sweeper, ticks) == 1
     assert list(room.blobs.list("sealed")) == []
     assert room.damage() == []
+
+
+def test_what_leaves_a_segment_later_keeps_it_for_its_whole_time(room: Room) -> None:
+    study, other = make.ct_study(instances=3), make.mr_study(instances=2)
+    room.send(*study, *other)
+    ticks = [0.0]
+    sweeper = archive.Sweeper(room.database, room.blobs, after_hours=48, ticks=lambda: ticks[0])
+    room.seal(study[0].StudyInstanceUID)
+    assert isinstance(room.clock, SetClock)
+    room.clock.advance(47 * 3600)
+    room.seal()  # a backup of an hour ago still names the segment for the other study
+    room.clock.advance(2 * 3600)
+    assert swept(room, sweeper, ticks) == 0
+    assert list(room.blobs.list("received")) != []
+    room.clock.advance(47 * 3600)
+    assert swept(room, sweeper, ticks) >= 1
+    assert list(room.blobs.list("received")) == []
+    assert room.damage() == []
+
+
+def test_a_sealing_whose_object_was_swept_before_it_could_turn_to_it_turns_to_nothing(room: Room) -> None:
+    study = make.ct_study(instances=3)
+    room.send(*study)
+    key = (study[0].StudyInstanceUID, study[0].SeriesInstanceUID)
+    ticks = [0.0]
+    sweeper = archive.Sweeper(room.database, room.blobs, after_hours=1, ticks=lambda: ticks[0])
+
+    class Slow:
+        """A store whose answer to ``put`` takes longer than the sweeper waits."""
+
+        def put(self, name: str, chunks: Any) -> int:
+            size = room.blobs.put(name, chunks)
+            assert isinstance(room.clock, SetClock)
+            room.clock.advance(2 * 3600)
+            assert swept(room, sweeper, ticks) == 1
+            return size
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(room.blobs, name)
+
+    assert not seal_series(room.database, Slow(), *key)  # type: ignore[arg-type]
+    assert counts(room) == (3, 0, 0)
+    assert room.damage() == []
+    assert seal_series(room.database, room.blobs, *key)
+    assert room.damage() == []
+
+
+def test_a_sweeper_that_died_between_claim_and_removal_is_followed_up(room: Room) -> None:
+    study = make.ct_study(instances=3)
+    room.send(*study)
+    room.seal()
+    assert isinstance(room.clock, SetClock)
+    room.clock.advance(2 * 3600)
+
+    class Dying:
+        def delete(self, key: str) -> None:
+            raise KeyboardInterrupt
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(room.blobs, name)
+
+    ticks = [0.0]
+    with pytest.raises(KeyboardInterrupt):
+        swept(room, archive.Sweeper(room.database, Dying(), after_hours=1, ticks=lambda: ticks[0]), ticks)  # type: ignore[arg-type]
+    assert list(room.blobs.list("received")) != []
+    assert swept(room, archive.Sweeper(room.database, room.blobs, after_hours=1, ticks=lambda: ticks[0]), ticks) >= 1
+    assert list(room.blobs.list("received")) == []
+    with room.database.read() as tx:
+        assert rows_sealed.let_go_keys(tx) == set()
+    assert room.damage() == []

@@ -142,7 +142,7 @@ def _turn(
     """Turn the index to the object, if the series still is what was copied."""
     study_uid, series_uid = members[0].study_uid, members[0].series_uid
     study = rows.studies_by_uid(tx, [study_uid], lock=True)[study_uid]
-    if _of_series(tx, study_uid, series_uid) != copied:
+    if _of_series(tx, study_uid, series_uid) != copied or not rows_let_go.keep(tx, key):
         return False
     opened, before = copied
     for one in rows_sealed.of_series(tx, study_uid, series_uid):
@@ -151,7 +151,6 @@ def _turn(
     rows_sealed.insert_rows(tx, [row for row in before if row.sop_instance_uid not in taken])
     rows_sealed.drop_rows(tx, [row for row in opened if row.sop_instance_uid in taken])
     rows_sealed.add(tx, study_uid, series_uid, key, members, to_text(tx.now()))
-    rows_let_go.keep(tx, key)
     if copies:
         rows_copies.ask(tx, key, to_text(tx.now()))
     rows_let_go.note(tx, old, to_text(tx.now()))

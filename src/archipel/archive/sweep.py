@@ -14,7 +14,7 @@ import structlog
 from archipel.archive import rows_copies, rows_let_go
 from archipel.kit.blobs import Blobs
 from archipel.kit.clock import to_text
-from archipel.kit.database import Database
+from archipel.kit.database import Database, Tx
 
 PAGE = 500
 # How long this process must have seen that nothing names an object, by a clock that nobody sets: a segment grows for ten minutes.
@@ -42,13 +42,18 @@ class Sweeper:
         idle = [key for key in due if key not in named]
         self._seen = {key: self._seen.get(key, self._ticks()) for key in idle}
         gone = [key for key in idle if self._ticks() - self._seen[key] >= self._seen_s]
+        if named or gone:  # claimed before it is removed: a sealing that is about to turn to it finds that out
+            gone = self._database.transact(lambda tx: self._claimed(tx, named, gone, now))
         for key in gone:
             self._blobs.delete(key)
-        if named or gone:
+        if gone:
             with self._database.write(durable=False) as tx:
-                rows_let_go.put_off(tx, named, now)
                 rows_let_go.forget(tx, gone)
                 rows_copies.forget(tx, gone)
-        if gone:
             log.info("sweep.removed", objects=len(gone))
         return len(gone)
+
+    @staticmethod
+    def _claimed(tx: Tx, named: set[str], gone: list[str], now: str) -> list[str]:
+        rows_let_go.put_off(tx, named, now)
+        return rows_let_go.claim(tx, gone)
