@@ -14,11 +14,12 @@ import pytest
 from sqlalchemy import func, select, update
 
 from archipel import archive
-from archipel.archive import rows, rows_sealed, sealed_object
+from archipel.archive import rows, rows_sealed, rows_walk, sealed_object
 from archipel.archive.seal import Leftovers, seal_series
+from archipel.dicom.index import path_of
 from archipel.kit import jobs
 from archipel.kit.clock import SetClock
-from archipel.kit.errors import Invalid
+from archipel.kit.errors import Invalid, LimitReached
 from archipel.kit.scope import Scope
 from tests import make
 from tests.archive.room import EVERYTHING, SYSTEM, Room, dataset_of
@@ -358,3 +359,19 @@ def test_leftovers_are_asked_for_page_by_page(room: Room) -> None:
     left.ask()
     left.ask()
     assert run_jobs(room) == []
+
+
+def test_a_search_that_would_read_too_many_manifests_says_so(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    studies = [make.ct_study(instances=4) for _ in range(3)]
+    for study in studies:
+        room.send(*study)
+    room.seal()
+    monkeypatch.setattr(rows_walk, "WALK_INSTANCES_MAX", 8)
+
+    def found(**match: str) -> int:
+        with room.database.read() as tx:
+            return len(archive.find(tx, EVERYTHING, archive.Query(archive.Level.IMAGE, {path_of(k): v for k, v in match.items()})).rows)
+
+    assert found(StudyInstanceUID=studies[0][0].StudyInstanceUID, InstanceNumber="2") == 1
+    with pytest.raises(LimitReached):
+        found(InstanceNumber="99")

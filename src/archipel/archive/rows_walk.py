@@ -21,6 +21,8 @@ from archipel.kit.scope import Scope
 WALK_STUDIES = 100
 BATCH_INSTANCES = 200
 PATIENTS_STUDIES_MAX = 2000
+# Instances whose manifests one search may read: some seconds.
+WALK_INSTANCES_MAX = 500_000
 NO_UID = "0"
 
 
@@ -42,13 +44,16 @@ def _walking(tx: Tx, scope: Scope, query: Query) -> tuple[list[dict[str, Any]], 
         return _patients_walking(tx, scope, query)
     conditions, unsupported = rows_find.conditions_of(tx, scope, query)
     found: list[Any] = []
-    passed, total = 0, 0
+    passed, total, looked_at = 0, 0, 0
     for studies in _walk(tx, scope, query):
         some = [study.c.study_uid.in_([uid for uid, _ in studies])]
         count = sum(count for _, count in studies) if _counts_all(query) else -1
         if 0 <= count <= query.offset - passed and not query.after:
             passed, total = passed + count, total + count
             continue
+        looked_at += sum(count for _, count in studies)
+        if looked_at > WALK_INSTANCES_MAX:
+            raise LimitReached("This would look at too many instances; name the patient, the exam or a date.", code="too-many-matches")
         statement = _of_studies(query, [*conditions, *some])
         uids = rows_find.values_of(query.match.get(index.SOP_INSTANCE_UID, ""))
         sealed = _sealed_among(tx, query, [uid for uid, _ in studies])

@@ -16,7 +16,7 @@ from archipel.dicom.frames import PixelData
 
 # Below it a codestream saves nothing that is worth its reading.
 FRAME_BYTES_MIN = 4096
-FRAME_BYTES_MAX = 256 << 20
+FRAME_BYTES_MAX = 64 << 20  # coding takes twice as much again
 _ERRORS = (RuntimeError, ValueError, TypeError, OverflowError)
 
 
