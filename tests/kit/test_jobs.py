@@ -208,3 +208,22 @@ def test_a_job_that_nobody_knows_fails_by_its_bound_and_says_so(database: Databa
     with database.read() as tx:
         (seen,) = jobs.recent(tx)
     assert "unknown" in seen["error"]
+
+
+def test_what_was_done_a_week_ago_is_forgotten_and_what_failed_is_not(database: Database, clock: SetClock) -> None:
+    def fail() -> None:
+        raise ValueError("never")
+
+    runner = JobRunner(database, {"work": lambda: None, "fails": fail})
+    add(database)
+    add(database, "fails", attempts_max=1)
+    while runner.run_one():
+        pass
+    clock.advance(jobs.DONE_KEPT_S - 60)
+    add(database)
+    assert runner.run_one()
+    database.transact(jobs.forget_done)
+    assert states(database) == {"done": 2, "failed": 1}
+    clock.advance(120)
+    database.transact(jobs.forget_done)
+    assert states(database) == {"done": 1, "failed": 1}

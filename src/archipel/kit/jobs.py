@@ -6,12 +6,13 @@ import contextlib
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 
 from archipel.kit import rows
 from archipel.kit.clock import to_text
@@ -26,6 +27,9 @@ LEASE_S = 300
 RENEW_S = LEASE_S / 4
 DEDUP_TRIES = 3
 NICE = 10
+DONE_KEPT_S = 7 * 86_400
+FORGET_EVERY_S = 600.0
+FORGOTTEN_AT_ONCE = 10_000
 BACKOFF_S = (5, 30, 120, 600, 1800)
 
 
@@ -146,6 +150,14 @@ def finish(database: Database, job_id: str, token: str, error: str | None) -> No
         tx.execute(update(rows.job).where(j.id == job_id).values(lease=None, leased_until=None, **values))
 
 
+def forget_done(tx: Tx) -> None:
+    """Remove the jobs that were done a week ago; those that failed stay for people to see."""
+    j = rows.job.c
+    before = to_text(tx.now() - timedelta(seconds=DONE_KEPT_S))
+    old = select(j.id).where(j.state == "done", j.run_at < before, j.ended_at < before).limit(FORGOTTEN_AT_ONCE)
+    tx.execute(delete(rows.job).where(j.id.in_(old)))
+
+
 def counts(tx: Tx) -> dict[str, int]:
     """Number of jobs by state."""
     counted = tx.execute(select(rows.job.c.state, func.count()).group_by(rows.job.c.state))
@@ -235,8 +247,12 @@ class JobRunner:
     def _run(self) -> None:
         with contextlib.suppress(OSError):  # whoever waits at a door goes before what nobody waits for
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        forget_at = 0.0
         while not self._stopping.is_set():
             try:
+                if time.monotonic() >= forget_at:
+                    forget_at = time.monotonic() + FORGET_EVERY_S
+                    self._database.transact(forget_done, durable=False)
                 busy = self.run_one()
             except Exception as error:  # the database may be away for a while: jobs wait for it
                 log.error("job.unreachable", error=repr(error))
