@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
@@ -25,7 +26,8 @@ from archipel.cli.options import Config, Data, opened
 from archipel.kit import dump
 from archipel.kit.blobs import Blobs, FileBlobs
 from archipel.kit.cipher import Cipher, read_keys
-from archipel.kit.database import Database
+from archipel.kit.database import Database, Tx
+from archipel.kit.disk import sync_folder
 from archipel.kit.encrypted import EncryptedBlobs
 from archipel.kit.errors import Conflict, Invalid, NotFound
 from archipel.kit.ids import new_id
@@ -54,22 +56,21 @@ def backup(
         at = database.clock.now().astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         folder = to / at
         folder.mkdir(parents=True, exist_ok=False)
-        plain = folder / "database"
-        counted = {"objects": 0, "bytes": 0, "copied": 0, "copied_bytes": 0}
-        with dump.dumped(database, plain) as tx, _progress("backup") as said:
-            for key in archive.object_keys(tx):
-                size = source.size(key)
-                if _copied(source, target, key, size):
-                    counted["copied"], counted["copied_bytes"] = counted["copied"] + 1, counted["copied_bytes"] + size
-                counted["objects"], counted["bytes"] = counted["objects"] + 1, counted["bytes"] + size
-                said(f"{counted['objects']} objects, {counted['copied']} new")
-        record = {
-            "format": FORMAT, "at": at, "version": __version__, "database": dump.kind(settings.database_url),
-            "sha256": _digest(plain), "encrypted": cipher is not None, **counted,
-        }  # fmt: skip
-        if cipher:
-            _crypt_file(cipher, plain, folder / f"database-{new_id()}{cipher.suffix}")
-        _write_last(folder / "backup.json", record)
+        # In clear only where the database itself is.
+        plain = settings.data / f"backup-{new_id()}" if cipher else folder / "database"
+        try:
+            with dump.dumped(database, plain) as tx, _progress("backup") as said:
+                counted = _all_copied(tx, source, target, said)
+            record = {
+                "format": FORMAT, "at": at, "version": __version__, "database": dump.kind(settings.database_url),
+                "sha256": _digest(plain), "encrypted": cipher is not None, **counted,
+            }  # fmt: skip
+            if cipher:
+                _crypt_file(cipher, plain, folder / f"database-{new_id()}{cipher.suffix}")
+            _write_last(folder / "backup.json", record)
+        finally:
+            if cipher:
+                plain.unlink(missing_ok=True)
     new = f"{counted['copied']} of them new, {counted['copied_bytes']} bytes"
     print(f"{folder}: {counted['objects']} objects, {counted['bytes']} bytes; {new}")
 
@@ -112,6 +113,18 @@ def restore(
     print(f"restored as of {record['at']}: {count} objects; archipel verify --data {data} compares every one with its digest")
 
 
+def _all_copied(tx: Tx, source: Blobs, target: Blobs, said: Callable[[str], None]) -> dict[str, int]:
+    """Bring every object that the database names to the target; how many there are and how many are new, with their bytes."""
+    counted = {"objects": 0, "bytes": 0, "copied": 0, "copied_bytes": 0}
+    for key in archive.object_keys(tx):
+        size = source.size(key)
+        new = _copied(source, target, key, size)
+        for name, value in (("objects", 1), ("bytes", size), ("copied", int(new)), ("copied_bytes", size if new else 0)):
+            counted[name] += value
+        said(f"{counted['objects']} objects, {counted['copied']} new")
+    return counted
+
+
 def _copied(source: Blobs, target: Blobs, key: str, size: int) -> bool:
     """Bring an object to the target; False when it is there already. A segment that has grown since is taken anew."""
     try:
@@ -151,6 +164,8 @@ def _crypt_file(cipher: Cipher, source: Path, target: Path, *, name: str = "") -
     with source.open("rb") as plain, target.open("xb") as out:
         for piece in cipher.pieces(name or target.name, iter(lambda: plain.read(CHUNK_BYTES), b"")):
             out.write(piece)
+        out.flush()
+        os.fsync(out.fileno())
     source.unlink()
 
 
@@ -180,8 +195,13 @@ def _digest(path: Path) -> str:
 
 def _write_last(path: Path, record: dict[str, Any]) -> None:
     aside = path.with_suffix(".part")
-    aside.write_text(json.dumps(record, indent=2) + "\n")
+    with aside.open("x") as file:
+        file.write(json.dumps(record, indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     aside.rename(path)
+    for folder in (path.parent, path.parent.parent):  # the backup counts from here on, after a power cut too
+        sync_folder(folder)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from archipel.kit.blob_contract import Appended as Appended
 from archipel.kit.blob_contract import Blobs as Blobs
 from archipel.kit.cipher import Cipher
 from archipel.kit.disk import disk_error as disk_error  # part of what this module offers
+from archipel.kit.disk import sync_folder
 from archipel.kit.errors import Conflict, Invalid, NotFound, Unavailable
 from archipel.kit.ids import new_id
 from archipel.kit.segment import Segment
@@ -185,11 +186,11 @@ class FileBlobs:
             self._segment = None
 
     def _sync_folders(self, target: Path) -> None:
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         for folder in target.parents:  # another thread may have made it a moment ago and not synced it yet
             if folder in self._durable:
                 break
-            _sync_folder(folder.parent)
+            sync_folder(folder.parent)
             if folder == self._root:
                 break
         self._durable |= {target.parent, *target.parent.parents}
@@ -354,14 +355,6 @@ def _write_synced(path: Path, chunks: Iterable[bytes]) -> int:
             size += len(chunk)
         os.fdatasync(file.fileno())
     return size
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unavailable(error: Exception) -> Unavailable:
