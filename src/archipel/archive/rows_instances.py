@@ -54,44 +54,29 @@ def refs(
     named = {"study_uids": study_uids, "series_uids": series_uids, "sop_instance_uids": sop_instance_uids}
     wanted = {} if include_rejected and not rejection_id else {"rejection_id": rejection_id}
     wanted |= {"sop_class_uid": sop_class_uid} if sop_class_uid else {}
-    opened = _open(tx, visible, wanted, **named)
-    sealed_too = _sealed(tx, visible, wanted, **named)
+    opened = _open(tx, visible, wanted, named)
+    sealed_too = _sealed(tx, visible, wanted, named)
     if sealed_too:
         opened = sorted(opened + sealed_too, key=_place)
     return [ref for ref, _ in opened]
 
 
-def _open(
-    tx: Tx,
-    visible: list[ColumnElement[bool]],
-    wanted: dict[str, str],
-    study_uids: Sequence[str],
-    series_uids: Sequence[str],
-    sop_instance_uids: Sequence[str],
-) -> list[_Found]:
+def _open(tx: Tx, visible: list[ColumnElement[bool]], wanted: dict[str, str], named: dict[str, Sequence[str]]) -> list[_Found]:
     """Instances that are not sealed, each with the number of its series, in order."""
     statement = select(*_REF).select_from(_OPEN).where(*visible, *(instance.c[name] == value for name, value in wanted.items()))
-    lists = ((instance.c.study_uid, study_uids), (instance.c.series_uid, series_uids), (instance.c.sop_instance_uid, sop_instance_uids))
-    for column, values in lists:
+    for name, values in named.items():
         if values:
-            statement = statement.where(column.in_(values))
+            statement = statement.where(instance.c[name.removesuffix("s")].in_(values))
     return [(InstanceRef(*row[:-1]), row[-1]) for row in map(tuple, tx.execute(statement.order_by(*_ORDER)))]
 
 
-def _sealed(
-    tx: Tx,
-    visible: list[ColumnElement[bool]],
-    wanted: dict[str, str],
-    study_uids: Sequence[str],
-    series_uids: Sequence[str],
-    sop_instance_uids: Sequence[str],
-) -> list[_Found]:
+def _sealed(tx: Tx, visible: list[ColumnElement[bool]], wanted: dict[str, str], named: dict[str, Sequence[str]]) -> list[_Found]:
     """The same of sealed series."""
     s = sealed.c
     above = (study.c.site_id, series.c.modality, series.c.number)
     statement = select(s.id, s.study_uid, s.series_uid, s.blob_key, *above).select_from(_SEALED).where(*visible)
-    if study_uids or series_uids or sop_instance_uids:
-        some = rows_sealed.heads(tx, study_uids=study_uids, series_uids=series_uids, sop_instance_uids=sop_instance_uids)
+    if any(named.values()):
+        some = rows_sealed.heads(tx, **named)
         if not some:
             return []
         statement = statement.where(s.id.in_([head.id for head in some]))
@@ -99,7 +84,7 @@ def _sealed(
     return [
         (_ref(row, head.site_id, head.modality), head.number)
         for head, one in zip(heads, rows_sealed.load(tx, heads), strict=True)
-        for row in one.named(sop_instance_uids)
+        for row in one.named(named["sop_instance_uids"])
         if all(getattr(row, name) == value for name, value in wanted.items())
     ]
 
