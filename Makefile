@@ -59,8 +59,10 @@ fuzz: debian set-up-dev ## hypothesis and byte-level fuzz of every reader, and d
 big: debian set-up-dev ## instances of 4 and 5 GB within bounded memory
 	$(PYTEST) --timeout 3600 -m big $(PYTEST_ARGS)
 
-faults-long: debian set-up-dev ## kills at every boundary, disk full, aborts; the exhaustive form
-	ARCHIPEL_TEST_FAULTS=long $(PYTEST) --timeout 7200 -m "(faults or faults_long) and not big and not fuzz and not soak" $(PYTEST_ARGS)
+faults-long: debian set-up-dev ## kills at every boundary, failing disks and databases, clock jumps; the exhaustive form, and its counts
+	@table=$$(mktemp); ended=0; export ARCHIPEL_FAULTS_TABLE=$$table ARCHIPEL_TEST_FAULTS=long; \
+	  $(PYTEST) --timeout 7200 -m "(faults or faults_long) and not big and not fuzz and not soak" $(PYTEST_ARGS) || ended=$$?; \
+	  $(BIN)/python -m tests.faults.counts $$table; rm -f $$table; exit $$ended
 
 soak: debian set-up-dev ## hours of mixed traffic (SOAK_SECONDS=3600)
 	ARCHIPEL_TEST_SOAK_SECONDS=$${SOAK_SECONDS:-3600} $(PYTEST) --timeout 90000 -m soak $(PYTEST_ARGS)

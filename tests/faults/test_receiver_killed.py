@@ -28,6 +28,7 @@ from archipel.kit.scope import Scope
 from tests import make
 from tests.archive.room import Room, dataset_of
 from tests.faults import receiving_child
+from tests.faults.counts import record
 from tests.faults.receiving_child import BOUNDARIES
 from tests.servers import REPOSITORY, Backend, wait_until
 
@@ -122,6 +123,8 @@ def test_a_kill_at_any_boundary_or_instant_loses_nothing_acknowledged(region: Re
     orphans = archive.orphans(region.room.database, region.room.blobs)
     sys.stdout.write(f"\n{region.backend.name}: kills {dict(region.kills)}; {len(region.sent)} sent, {acknowledged} acknowledged and intact, "
           f"{more} stored without an answer, {len(orphans)} blobs left over")  # fmt: skip
+    record("kill -9 while receiving, at every step", region.backend.name, tries=sum(region.kills.values()), sent=len(region.sent),
+           acknowledged=acknowledged, found=acknowledged + more)  # fmt: skip
     assert all(region.kills[boundary] == EACH for boundary in BOUNDARIES)
     assert region.kills["random instant"] > 0
     again = [path.read_bytes() for path in sorted(region.folder.glob("*.dcm"))]

@@ -17,6 +17,7 @@ from archipel.dicom import scu
 from archipel.kit.errors import ArchipelError
 from tests import make, servers
 from tests.balancer import Backend, Balancer
+from tests.faults.counts import record
 from tests.faults.watch import AET, CT, EXPLICIT, RELATED, dataset, part10, related
 from tests.member import Member
 from tests.platform import Platform
@@ -259,5 +260,8 @@ def test_every_process_is_restarted_under_load(region: Region, rounds: int) -> N
     assert failures == []
     assert all(one.connections for balancer in (region.dicom, region.http) for one in balancer.backends)
     everything_is_there_once(region, stored)
+    record(
+        "every process restarted under load", "postgres-s3", tries=restarts, sent=len(stored), acknowledged=len(stored), found=len(stored)
+    )
     for member in region.members.values():
         assert member.process is not None and "Traceback" not in member.process.text()

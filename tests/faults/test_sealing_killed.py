@@ -21,6 +21,7 @@ from archipel.archive import rows, rows_sealed
 from tests import make
 from tests.archive.room import Room, dataset_of
 from tests.faults import sealing_child
+from tests.faults.counts import record
 from tests.faults.sealing_child import BOUNDARIES
 from tests.servers import Backend
 
@@ -91,4 +92,6 @@ def test_a_kill_at_any_step_of_sealing_leaves_the_old_or_the_new(backend: Backen
     check(room, sent)
     assert open_series(room) == []
     sys.stdout.write(f"\n{backend.name}: kills {dict(kills)}; {len(sent)} instances, each there once and intact after each kill")
+    record("kill -9 while sealing and packing, at every step", backend.name, tries=sum(kills.values()), sent=len(sent),
+           acknowledged=len(sent), found=len(sent))  # fmt: skip
     room.close()

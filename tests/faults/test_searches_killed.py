@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from archipel.kit.database import Database
+from tests.faults.counts import record
 from tests.platform import Platform
 
 ROUNDS = 2
@@ -58,5 +59,8 @@ def test_every_answered_search_has_its_record_after_kill_9(tmp_path: Path, capsy
         found = records(platform) - before
         with capsys.disabled():
             print(f"\nkilled while searching: {len(answered)} answers, {found} records")
+        record(
+            "kill -9 while searching (audit records)", "sqlite-files", tries=1, sent=len(answered), acknowledged=len(answered), found=found
+        )
         assert len(answered) >= 60
         assert len(answered) <= found <= len(answered) + LANES  # a search may have been recorded and not answered

@@ -15,6 +15,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from tests import make
+from tests.faults.counts import record
 from tests.faults.watch import CT, EXPLICIT, RELATED, Served, dataset, part10, related
 from tests.platform import Platform
 from tests.servers import wait_until
@@ -41,6 +42,7 @@ class Sent:
     """What was sent by which door, and what was acknowledged: dataset digests by UID."""
 
     acknowledged: dict[str, str] = field(default_factory=dict)
+    tried: int = 0
     answers: dict[str, set[str]] = field(default_factory=lambda: {"dimse": set(), "stow": set(), "upload": set()})
 
 
@@ -54,6 +56,7 @@ def image() -> tuple[Dataset, bytes]:
 
 def send_round(served: Served, sent: Sent) -> None:
     """One image by each door."""
+    sent.tried += 3
     ds, data = image()
     with served.association() as association:
         answer = association.store(CT, ds.SOPInstanceUID, EXPLICIT, [data])
@@ -122,6 +125,8 @@ def test_a_full_disk(small_disk: Path, free_bytes_min: int) -> None:
             send_round(served, sent)
         assert sent.answers == {"dimse": {"0000"}, "stow": {"200"}, "upload": {"200 stored None"}}
         check_all(served, sent)
+        count = len(sent.acknowledged)
+        record("disk full", "sqlite-files", tries=1, sent=sent.tried, acknowledged=count, found=count)
         assert platform.stop() == 0
         assert " 0 damaged" in platform.command("verify").stdout
     finally:

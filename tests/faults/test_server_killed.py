@@ -19,6 +19,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from pynetdicom import AE
 
 from tests import make
+from tests.faults.counts import record
 from tests.platform import Platform
 
 ROUNDS = 20 if os.environ.get("ARCHIPEL_TEST_FAULTS") == "long" else 4
@@ -149,4 +150,6 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(platform: Platfo
     platform.stop()
     verified = platform.command("verify")
     assert " 0 damaged" in verified.stdout
+    record("kill -9 of the whole server under load", "sqlite-files", tries=ROUNDS, sent=sent_count, acknowledged=acknowledged,
+           found=acknowledged + late)  # fmt: skip
     print(f"{ROUNDS} kills: {sent_count} sent, {acknowledged} acknowledged and found, {late} stored but not yet acknowledged")
