@@ -50,6 +50,7 @@ COPY_EVERY_S = 2.0
 DOORS = ("dimse", "dicomweb", "web")
 EVERYTHING = (*DOORS, "work")
 DEMO_RESET = "demo.reset"
+DICOMWEB = "/dicom-web"
 STATIC = Path(__file__).parent / "static"
 
 
@@ -254,7 +255,7 @@ def http_app(platform: Platform, door: dimse.DimseDoor | None) -> ASGIApp:
         "pixels": platform.pixels, "metrics": platform.metrics, "ae_title": settings.dicom.ae_title,
     }  # fmt: skip
     if "dicomweb" in platform.does:
-        api.include_router(dicomweb.create(settings=settings.http, **parts), prefix="/dicom-web")
+        api.include_router(dicomweb.create(settings=settings.http, **parts), prefix=DICOMWEB)
     if "web" in platform.does:
         api.include_router(
             web.create(
@@ -273,7 +274,7 @@ def http_app(platform: Platform, door: dimse.DimseDoor | None) -> ASGIApp:
         api,
         database=platform.database,
         session_hours=settings.http.session_hours,
-        guarded=("/api/v1", "/dicom-web"),
+        guarded=("/api/v1", DICOMWEB),
         open_paths=frozenset({("POST", "/api/v1/session")}),
     )
     return gate(platform, guarded)
@@ -315,7 +316,9 @@ def _reset_demo(platform: Platform) -> None:
 
 
 def _seal(platform: Platform, study_uid: str) -> None:
-    archive.seal_study(platform.database, platform.blobs, study_uid, packs=platform.settings.archive.recompress)
+    settings = platform.settings
+    root = settings.http.public_url.rstrip("/") + DICOMWEB if settings.http.public_url else ""
+    archive.seal_study(platform.database, platform.blobs, study_uid, packs=settings.archive.recompress, root=root)
 
 
 def _issuers(tx: Tx) -> dict[str, str]:

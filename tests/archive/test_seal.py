@@ -301,7 +301,7 @@ def test_a_damaged_tail_or_manifest_is_refused(room: Room) -> None:
     randomly = random.Random(5)
     _, _, _, manifest_at, _, _ = sealed_object.TAIL.unpack(whole[tail:])
     for at in [*range(tail, size), *(randomly.randrange(manifest_at, tail) for _ in range(30))]:
-        if tail + 20 <= at < tail + 24:  # bytes that say nothing yet
+        if tail + 20 <= at < tail + 24:  # how long the headers are, which say themselves whether they are whole
             continue
         room.blobs.put("sealed/00/bad", [whole[:at], bytes([whole[at] ^ 0x41]), whole[at + 1 :]])
         with pytest.raises(Invalid):

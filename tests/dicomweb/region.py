@@ -49,9 +49,19 @@ class Region:
         self.settings = HttpSettings(**settings)
         self.token = self.token_of("checks", "archive_operator")
         self.port = free_port()
+        self._door = self._app()
         self.url = f"http://127.0.0.1:{self.port}/dicom-web"
-        self._server = uvicorn.Server(uvicorn.Config(self._app(), host="127.0.0.1", port=self.port, log_level="error", access_log=False))
+        self._server = uvicorn.Server(
+            uvicorn.Config(self._answer, host="127.0.0.1", port=self.port, log_level="error", access_log=False, interface="asgi3")
+        )
         self._thread = threading.Thread(target=self._server.run)
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._door(scope, receive, send)
+
+    def forget(self) -> None:
+        """A door that remembers nothing, as after a restart."""
+        self._door = self._app()
 
     def _app(self) -> Any:
         app = FastAPI()

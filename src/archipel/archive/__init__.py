@@ -15,15 +15,15 @@ from archipel.archive.exams import Exam, Series, exam, exams, series_of, study_c
 from archipel.archive.figures import figures
 from archipel.archive.find import DEFAULTS, DERIVED_PATHS, find, header_values
 from archipel.archive.follow import followers
+from archipel.archive.headers import bulk_data_url, header_bytes, header_row
 from archipel.archive.intake import IntakeLimits, Refusal, kind_of, walk_file
 from archipel.archive.model import ConflictKind, Fate, Flag, Incoming, InstanceRef, Level, Outcome, Page, Place, Query, Source
 from archipel.archive.rebuild import rebuild, rebuild_objects
 from archipel.archive.receiver import Receiver
 from archipel.archive.reject import REASONS, Rejection, reject, rejections, revoke_rejections, standing_rejection
 from archipel.archive.rejection_note import KEY_OBJECT_SELECTION, make_note, note_bytes, note_ref, own_note
-from archipel.archive.retrieve import codestream, codestream_lengths, dataset, dataset_range, header_bytes, locate, part10, stored_end
-from archipel.archive.rows_objects import object_keys
-from archipel.archive.scrub import Checked, Damage, Pace, Scrubber, orphans, scrubbed, verify
+from archipel.archive.retrieve import codestream, codestream_lengths, dataset, dataset_range, headers_of, locate, part10, stored_end
+from archipel.archive.scrub import Checked, Damage, Pace, Scrubber, object_keys, orphans, scrubbed, verify
 from archipel.archive.seal import SEAL_JOB, SEALED_FOLDER, Leftovers, seal_study
 from archipel.archive.settle import settle_due
 from archipel.archive.sweep import Sweeper
@@ -31,10 +31,10 @@ from archipel.archive.sweep import Sweeper
 __all__ = [
     "DEFAULTS", "DERIVED_PATHS", "KEY_OBJECT_SELECTION", "REASONS", "SEALED_FOLDER", "SEAL_JOB", "Checked", "Conflict", "ConflictKind",
     "Copier", "Damage", "Difference", "Exam", "Fate", "Flag", "Incoming", "InstanceRef", "IntakeLimits", "Leftovers", "Level", "Outcome",
-    "Pace", "Page", "Place", "Query", "Receiver", "Refusal", "Rejection", "Scrubber", "Series", "Source", "Sweeper", "codestream",
-    "codestream_lengths", "conflict_with_id", "conflicts", "count_conflicts", "dataset", "dataset_range", "exam", "exams", "figures",
-    "find", "followers", "header_bytes", "header_values", "kind_of", "locate", "make_note", "mend_from_copy", "note_bytes", "note_ref",
-    "object_keys", "orphans", "own_note", "part10", "rebuild", "rebuild_objects", "reject", "rejections", "resolve", "revoke_rejections",
-    "same_pixels", "scrubbed", "seal_study", "series_of", "settle_due", "standing_rejection", "stored_end", "study_count_of_site",
-    "totals", "verify", "walk_file",
+    "Pace", "Page", "Place", "Query", "Receiver", "Refusal", "Rejection", "Scrubber", "Series", "Source", "Sweeper", "bulk_data_url",
+    "codestream", "codestream_lengths", "conflict_with_id", "conflicts", "count_conflicts", "dataset", "dataset_range", "exam", "exams",
+    "figures", "find", "followers", "header_bytes", "header_row", "header_values", "headers_of", "kind_of", "locate", "make_note",
+    "mend_from_copy", "note_bytes", "note_ref", "object_keys", "orphans", "own_note", "part10", "rebuild", "rebuild_objects", "reject",
+    "rejections", "resolve", "revoke_rejections", "same_pixels", "scrubbed", "seal_study", "series_of", "settle_due", "standing_rejection",
+    "stored_end", "study_count_of_site", "totals", "verify", "walk_file",
 ]  # fmt: skip

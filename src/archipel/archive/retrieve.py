@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from archipel.archive import packing, rows, rows_instances
+from archipel.archive import packing, rows, rows_instances, sealed_object
+from archipel.archive.headers import KeptHeaders, kept_headers
 from archipel.archive.model import InstanceRef
 from archipel.kit.blobs import CHUNK_BYTES, Blobs
 from archipel.kit.database import Tx
 from archipel.kit.scope import Scope
-
-HEADER_BYTES_MAX = 64 << 20
 
 
 def locate(
@@ -69,10 +68,12 @@ def dataset_range(blobs: Blobs, ref: InstanceRef, offset: int, length: int) -> b
     return packing.get(blobs, ref.place, ref.dataset_offset + offset, length)
 
 
-def header_bytes(blobs: Blobs, ref: InstanceRef) -> bytes:
-    """The dataset up to its pixel data; the whole dataset when it has none (bounded to 64 MiB)."""
-    length = ref.dataset_length_bytes if ref.pixel_data_offset is None else ref.pixel_data_offset
-    return dataset_range(blobs, ref, 0, min(length, HEADER_BYTES_MAX))
+def headers_of(blobs: Blobs, refs: Sequence[InstanceRef]) -> KeptHeaders | None:
+    """The headers of instances as sealing has kept them, when these are all that one object holds, in its order; else None."""
+    key = refs[0].blob_key
+    if not key.startswith(sealed_object.SEALED_FOLDER + "/") or any(ref.blob_key != key for ref in refs):
+        return None
+    return kept_headers(sealed_object.read_headers(blobs, key), refs)
 
 
 def _several(value: str | Sequence[str] | None) -> Sequence[str]:

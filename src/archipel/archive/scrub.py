@@ -15,6 +15,7 @@ import structlog
 
 from archipel.archive import rows_scrub
 from archipel.archive.repair import held
+from archipel.archive.rows_objects import object_keys as object_keys
 from archipel.archive.verify import PARTS, Item, damage, damage_left, items
 from archipel.archive.verify import Checked as Checked  # with what follows what the room offers of verifying
 from archipel.archive.verify import Damage as Damage

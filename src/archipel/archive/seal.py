@@ -80,20 +80,21 @@ class Leftovers:
             self._database.transact(partial(_ask_all, study_uids=some))
 
 
-def seal_study(database: Database, blobs: Blobs, study_uid: str, *, packs: bool = True) -> int:
+def seal_study(database: Database, blobs: Blobs, study_uid: str, *, packs: bool = True, root: str = "") -> int:
     """Seal every series of a settled study that has open rows; returns how many. One that has not settled is left alone.
 
-    ``packs``: uncompressed images become HTJ2K on the way, each decoded and compared first.
+    ``packs``: uncompressed images become HTJ2K on the way, each decoded and compared first. ``root``: the address of DICOMweb, as the
+    metadata of the series will name it to most who ask; empty when it is not known.
     """
     with database.read() as tx:
         study = rows.studies_by_uid(tx, [study_uid]).get(study_uid)
         if study is None or not study.settled_at:
             return 0
         series = sorted({row.series_uid for row in rows_sealed.open_rows(tx, study_uid)})
-    return sum(seal_series(database, blobs, study_uid, one, packs=packs) for one in series)
+    return sum(seal_series(database, blobs, study_uid, one, packs=packs, root=root) for one in series)
 
 
-def seal_series(database: Database, blobs: Blobs, study_uid: str, series_uid: str, *, packs: bool = True) -> bool:
+def seal_series(database: Database, blobs: Blobs, study_uid: str, series_uid: str, *, packs: bool = True, root: str = "") -> bool:
     """Seal one series, what was sealed of it before included; False when nothing was to be done, or something else came in between.
 
     A damaged instance keeps its row, or gets it back: ``verify`` reports it, and the same instance mends it when it comes again.
@@ -110,7 +111,7 @@ def seal_series(database: Database, blobs: Blobs, study_uid: str, series_uid: st
         key = _new_key()
         with database.write(durable=False) as tx:  # should we die before the index turns to it
             rows_let_go.note(tx, [key], to_text(tx.now()))
-        copy = sealed_object.Copy(blobs, members, facts, key, packs=packs)
+        copy = sealed_object.Copy(blobs, members, facts, key, packs=packs, root=root)
         try:
             blobs.put(key, copy.pieces())
         except (ArchipelError, sealed_object.Differs):

@@ -1,4 +1,4 @@
-"""Sealed object: the Part 10 files of a series back to back, packed or as received; then a manifest, and a tail that says where it is.
+"""Sealed object: the Part 10 files of a series back to back, packed or as received; their headers; a manifest; a tail that finds them.
 
 Whoever has the objects alone can make the index again. All numbers are big-endian; the manifest is zlib-compressed JSON.
 """
@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from archipel.archive import packing
+from archipel.archive import headers, packing
 from archipel.archive.model import Place
 from archipel.archive.rows_sealed import FORMAT, InstanceRow
 from archipel.kit.blobs import BLOB_MISSING, BLOB_UNREADABLE, Blobs
@@ -21,7 +21,7 @@ from archipel.kit.errors import ArchipelError, Invalid
 SEALED_FOLDER = "sealed"
 DAMAGED = "sealed-object"
 MAGIC = b"ARCHIPEL SERIES\n"
-# Magic, format, nothing yet, offset and length of the manifest, its SHA-256.
+# Magic, format, bytes of the headers before the manifest (0: none), its offset and length, its SHA-256.
 TAIL = struct.Struct(">16sIIQQ32s")
 MANIFEST_BYTES_MAX = 256 << 20
 
@@ -40,8 +40,9 @@ class Copy:
     ``placed`` holds the rows as they are in the object when all of it was given; ``differs`` says what ended it, if something did.
     """
 
-    def __init__(self, blobs: Blobs, rows: Sequence[InstanceRow], facts: dict[str, Any], key: str, *, packs: bool) -> None:
+    def __init__(self, blobs: Blobs, rows: Sequence[InstanceRow], facts: dict[str, Any], key: str, *, packs: bool, root: str = "") -> None:
         self._blobs, self._rows, self._facts, self._key, self._packs = blobs, rows, facts, key, packs
+        self._gathered = headers.Gathered(root)
         self.placed: list[InstanceRow] = []
         self.differs: Differs | None = None
 
@@ -51,37 +52,43 @@ class Copy:
         for row in self._rows:
             writing = packing.Writing(self._blobs, _place(row), row.transfer_syntax_uid, row.pixel_data_offset, packs=self._packs)
             try:
-                yield from _copied(row, writing)
+                yield from self._copied(row, writing)
             except Differs as failure:  # a store's client may wrap what ends the bytes that it sends
                 self.differs = failure
                 raise
             self.placed.append(row._replace(blob_key=self._key, offset=length, packed=writing.packed))
             length += writing.stored_bytes
+        part = self._gathered.part()
+        yield part
         held = {"columns": InstanceRow._fields, "instances": self.placed, **self._facts}
         manifest = zlib.compress(json.dumps(held, ensure_ascii=False, separators=(",", ":")).encode(), 6)
         yield manifest
-        yield TAIL.pack(MAGIC, FORMAT, 0, length, len(manifest), hashlib.sha256(manifest).digest())
+        yield TAIL.pack(MAGIC, FORMAT, len(part), length + len(part), len(manifest), hashlib.sha256(manifest).digest())
+
+    def _copied(self, row: InstanceRow, writing: packing.Writing) -> Iterator[bytes]:
+        running, seen, header = hashlib.sha256(), 0, bytearray()
+        header_end = headers.header_end(row) if self._gathered.takes(row) else 0
+        try:
+            for stored, received in writing.pieces():
+                running.update(received if seen >= row.dataset_offset else memoryview(received)[row.dataset_offset - seen :])
+                if seen < header_end:
+                    header += memoryview(received)[max(0, row.dataset_offset - seen) : header_end - seen]
+                seen += len(received)
+                yield stored
+        except ArchipelError as error:
+            if error.code not in (BLOB_MISSING, BLOB_UNREADABLE):  # a store that is away has lost nothing
+                raise
+            raise Differs(row, error.public) from error
+        if seen != row.length_bytes:
+            raise Differs(row, f"{row.length_bytes - seen} bytes are missing")
+        if running.hexdigest() != row.digest:
+            raise Differs(row, "the bytes differ from what was received")
+        if header_end:
+            self._gathered.add(row, bytes(header))
 
 
 def _place(row: InstanceRow) -> Place:
     return Place(row.blob_key, row.offset, row.length_bytes, row.dataset_offset, row.packed)
-
-
-def _copied(row: InstanceRow, writing: packing.Writing) -> Iterator[bytes]:
-    running, seen = hashlib.sha256(), 0
-    try:
-        for stored, received in writing.pieces():
-            running.update(received if seen >= row.dataset_offset else memoryview(received)[row.dataset_offset - seen :])
-            seen += len(received)
-            yield stored
-    except ArchipelError as error:
-        if error.code not in (BLOB_MISSING, BLOB_UNREADABLE):  # a store that is away has lost nothing
-            raise
-        raise Differs(row, error.public) from error
-    if seen != row.length_bytes:
-        raise Differs(row, f"{row.length_bytes - seen} bytes are missing")
-    if running.hexdigest() != row.digest:
-        raise Differs(row, "the bytes differ from what was received")
 
 
 def read_manifest(blobs: Blobs, key: str) -> dict[str, Any]:
@@ -101,6 +108,17 @@ def read_manifest(blobs: Blobs, key: str) -> dict[str, Any]:
     if tuple(held["columns"]) != InstanceRow._fields:
         raise _damaged(key, "its manifest has other columns")
     return {**held, "instances": [InstanceRow(*one) for one in held["instances"]]}
+
+
+def read_headers(blobs: Blobs, key: str) -> bytes:
+    """The part of a sealed object that holds its instances' headers (``headers.kept_headers``); empty when it has none."""
+    size = blobs.size(key)
+    if size < TAIL.size:
+        return b""
+    magic, format_, length, offset, manifest_length, _ = TAIL.unpack(blobs.read(key, size - TAIL.size, TAIL.size))
+    if magic != MAGIC or format_ != FORMAT or offset + manifest_length + TAIL.size != size or length > min(offset, headers.PART_BYTES_MAX):
+        return b""
+    return blobs.read(key, offset - length, length) if length else b""
 
 
 def _damaged(key: str, reason: str) -> ArchipelError:

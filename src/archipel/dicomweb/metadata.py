@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from archipel import archive, signin
-from archipel.dicom import jsonmodel, xmlmodel
-from archipel.dicom.index import SERIES_INSTANCE_UID, SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, path_of
+from archipel.dicom import xmlmodel
 from archipel.dicomweb import model, related
 from archipel.dicomweb.accept import wishes
-from archipel.dicomweb.parts import Parts, find_instances, request_id, resource_url, root_url
+from archipel.dicomweb.parts import Parts, find_instances, request_id, root_url
 from archipel.dicomweb.ranges import matches
-from archipel.kit.errors import Invalid
+from archipel.kit.deflated import Gzip
 
-log = structlog.get_logger(__name__)
-
-PIXEL_DATA = path_of("PixelData")
 GZIP_LEVEL = 4
 READ_AHEAD = 8
-FLUSH_BYTES = 512 * 1024
+OUT_BYTES = 512 * 1024
 KEEP_BYTES_MAX = 16 << 20
 FORM_VERSION = "1"
 
@@ -47,7 +41,7 @@ def retrieve(parts: Parts, http_request: Request, study_uid: str, series_uid: st
     if media == model.XML:
         return related.answer(_xml_parts(parts, refs, root), model.XML, headers=headers)
     kept = parts.metadata.get(key)
-    zipped: Iterator[bytes] = iter((kept,)) if kept is not None else _zipped(parts, refs, root, key)
+    zipped: Iterator[bytes] = iter((kept,)) if kept is not None else _zipped(parts, refs, root, key, apart=bool(sop_instance_uid))
     headers["Content-Type"] = media
     if takes_gzip(http_request):
         headers["Content-Encoding"] = "gzip"
@@ -79,51 +73,44 @@ def rows(parts: Parts, refs: Sequence[archive.InstanceRef], root: str) -> Iterat
         waiting = iter(refs)
         while some := list(islice(waiting, READ_AHEAD * 2)):
             for ref, data in zip(some, readers.map(lambda ref: archive.header_bytes(parts.blobs, ref), some), strict=True):
-                yield row_of(ref, data, root)
+                yield archive.header_row(ref, data, root)
 
 
-def row_of(ref: archive.InstanceRef, data: bytes, root: str) -> dict[str, Any]:
-    """DICOM JSON of one instance; one that cannot be read whole is told by its UIDs, so that its neighbours are shown."""
-    url = resource_url(root, ref.study_uid, ref.series_uid, ref.sop_instance_uid)
-    pixels = PIXEL_DATA if ref.pixel_data_offset is not None else ""
-    try:
-        return jsonmodel.to_json(io.BytesIO(data), ref.transfer_syntax_uid, lambda path: f"{url}/bulkdata/{path}", pixel_data=pixels)
-    except Invalid as error:
-        log.warning("dicomweb.metadata", sop_instance_uid=ref.sop_instance_uid, code=error.code, detail=error.detail)
-        pairs = (
-            (SOP_CLASS_UID, ref.sop_class_uid), (SOP_INSTANCE_UID, ref.sop_instance_uid), (STUDY_INSTANCE_UID, ref.study_uid),
-            (SERIES_INSTANCE_UID, ref.series_uid),
-        )  # fmt: skip
-        return {path: {"vr": "UI", "Value": [uid]} for path, uid in pairs}
-
-
-def _json_chunks(parts: Parts, refs: Sequence[archive.InstanceRef], root: str) -> Iterator[bytes]:
-    before = b"["
+def _texts(parts: Parts, refs: Sequence[archive.InstanceRef], root: str) -> Iterator[bytes]:
+    """The JSON of each instance, a comma between them."""
+    before = b""
     for row in rows(parts, refs, root):
         yield before + model.dumps(row)
         before = b","
-    yield b"]"
 
 
-def _zipped(parts: Parts, refs: Sequence[archive.InstanceRef], root: str, key: str) -> Iterator[bytes]:
+def _gzip(parts: Parts, refs: Sequence[archive.InstanceRef], root: str, apart: bool) -> Iterator[bytes]:
+    """The JSON array as one gzip stream; series of which a sealed object holds just these instances as they are kept there."""
+    gzip, before = Gzip(), b"["
+    yield gzip.begin()
+    for _, group in groupby(refs, key=lambda ref: (ref.study_uid, ref.series_uid)):
+        some = list(group)
+        kept = None if apart else archive.headers_of(parts.blobs, some)
+        yield gzip.text(before)
+        before = b","
+        if kept is not None:
+            yield gzip.piece(kept.piece(root))
+        else:
+            yield from gzip.deflate(_texts(parts, some, root), GZIP_LEVEL)
+    yield gzip.text(b"]") + gzip.end()
+
+
+def _zipped(parts: Parts, refs: Sequence[archive.InstanceRef], root: str, key: str, *, apart: bool) -> Iterator[bytes]:
     """The gzip stream as it is made; kept once it is whole."""
-    engine = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
     kept: list[bytes] = []
-    kept_bytes = since = 0
-    for chunk in _json_chunks(parts, refs, root):
-        out = engine.compress(chunk)
-        since += len(chunk)
-        if since >= FLUSH_BYTES:
-            out, since = out + engine.flush(zlib.Z_SYNC_FLUSH), 0
-        if out:
-            kept_bytes += len(out)
-            if kept_bytes <= KEEP_BYTES_MAX:
-                kept.append(out)
-            yield out
-    last = engine.flush()
-    yield last
+    kept_bytes = 0
+    for out in _gzip(parts, refs, root, apart):
+        kept_bytes += len(out)
+        if kept_bytes <= KEEP_BYTES_MAX:
+            kept.append(out)
+        yield out
     if kept_bytes <= KEEP_BYTES_MAX:
-        whole = b"".join((*kept, last))
+        whole = b"".join(kept)
         parts.metadata.put(key, whole, len(whole))
 
 
@@ -131,7 +118,7 @@ def _unzipped(zipped: Iterator[bytes]) -> Iterator[bytes]:
     engine = zlib.decompressobj(zlib.MAX_WBITS | 16)
     for chunk in zipped:
         while chunk:
-            out = engine.decompress(chunk, FLUSH_BYTES)
+            out = engine.decompress(chunk, OUT_BYTES)
             chunk = engine.unconsumed_tail
             if out:
                 yield out
