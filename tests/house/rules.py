@@ -153,7 +153,7 @@ def no_parts_of_the_tests(source: Source) -> list[str]:
     return [
         source.complaint(node, f"imports {module}, which is for tests")
         for node, module, _ in imported(source.tree)
-        if module.split(".")[0] in {"pynetdicom", "dicomweb_client", "hypothesis", "pytest", "schemathesis", "tests", "tools"}
+        if module.split(".")[0] in {"pynetdicom", "dicomweb_client", "hl7", "hypothesis", "pytest", "schemathesis", "tests", "tools"}
     ]
 
 

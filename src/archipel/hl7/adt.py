@@ -7,6 +7,8 @@ table. The rest warns.
 
 from __future__ import annotations
 
+from datetime import date
+
 from archipel.hl7 import adt_patient, adt_visit, types
 from archipel.hl7.adt_model import AdtEvent, Patient, Prior, Visit
 from archipel.hl7.er7 import Message, Segment
@@ -39,7 +41,9 @@ def read(message: Message) -> AdtEvent:
     elif evn.field(2).is_empty:
         problems.add("required-field", "EVN-2", "When the event was recorded is required.")
     is_french = "FRA" in (message.value("MSH-12.2"), msh.text(17))
-    patient, other = _patients(message, code, is_french=is_french, problems=problems)
+    sent_at, recorded_at = adt_visit.instant(msh, 7, problems), adt_visit.instant(evn, 2, problems)
+    on = (sent_at and sent_at.on) or (recorded_at and recorded_at.on) or None
+    patient, other = _patients(message, code, is_french=is_french, on=on, problems=problems)
     zbe, zfa = message.first("ZBE"), message.first("ZFA")
     return AdtEvent(
         trigger=code,
@@ -50,14 +54,14 @@ def read(message: Message) -> AdtEvent:
         sender=(_designator(msh, 3), _designator(msh, 4)),
         receiver=(_designator(msh, 5), _designator(msh, 6)),
         is_french=is_french,
-        sent_at=adt_visit.instant(msh, 7, problems),
-        recorded_at=adt_visit.instant(evn, 2, problems),
+        sent_at=sent_at,
+        recorded_at=recorded_at,
         occurred_at=adt_visit.instant(evn, 6, problems),
         reason=evn.text(4) if evn else "",
         operators=adt_visit.people(evn, 5) if evn else (),
         patient=patient,
         other=other,
-        prior=_prior(message, trigger, problems),
+        prior=_prior(message, trigger, on, problems),
         visit=_visit(message, trigger, problems),
         movement=adt_visit.movement(zbe, problems) if zbe else None,
         dmp=adt_visit.dmp(zfa, problems) if zfa else None,
@@ -69,7 +73,7 @@ def read(message: Message) -> AdtEvent:
     )
 
 
-def _patients(message: Message, code: str, *, is_french: bool, problems: Problems) -> tuple[Patient, Patient | None]:
+def _patients(message: Message, code: str, *, is_french: bool, on: date | None, problems: Problems) -> tuple[Patient, Patient | None]:
     """The person, and the other one where the event is about two."""
     pids = message.all("PID")
     wanted = 2 if code in ("A24", "A37") else 1
@@ -79,18 +83,18 @@ def _patients(message: Message, code: str, *, is_french: bool, problems: Problem
     if not pids:
         return Patient(), None
     pd1, zfd = message.first("PD1"), message.first("ZFD")
-    first = adt_patient.patient(pids[0], pd1, zfd, is_french=is_french, problems=problems)
+    first = adt_patient.patient(pids[0], pd1, zfd, is_french=is_french, on=on, problems=problems)
     if wanted == 1 or len(pids) < 2:
         return first, None
-    return first, adt_patient.patient(pids[1], None, None, is_french=is_french, problems=problems)
+    return first, adt_patient.patient(pids[1], None, None, is_french=is_french, on=on, problems=problems)
 
 
-def _prior(message: Message, trigger: Trigger, problems: Problems) -> Prior | None:
+def _prior(message: Message, trigger: Trigger, on: date | None, problems: Problems) -> Prior | None:
     found = message.all("MRG")
     if trigger.prior and len(found) != 1:
         text = "The message has one MRG segment; send one message for each." if found else "There is no MRG segment."
         problems.add("segment-sequence", "MRG", text)
-    return adt_patient.prior(found[0], problems) if found and trigger.prior else None
+    return adt_patient.prior(found[0], on=on, problems=problems) if found and trigger.prior else None
 
 
 def _visit(message: Message, trigger: Trigger, problems: Problems) -> Visit | None:

@@ -23,11 +23,8 @@ class Ins:
     valid_until: Moment | None = None
     key_fits: bool | None = None
     """Whether the two digits of the key fit; None without a key. The rule is unverified: it warns, it decides nothing."""
-
-    @property
-    def is_old(self) -> bool:
-        """Whether its end was said: a number that the person had."""
-        return self.valid_until is not None
+    is_old: bool = False
+    """Whether its end (CX-8) was over when the message was sent: a number that the person had."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 from archipel.hl7 import tables, types
 from archipel.hl7.adt_model import Contact, Ins, Patient, Prior, Traits
@@ -15,9 +16,9 @@ _MATRICULE = re.compile(r"\d{5}(?:\d\d|2[AB])\d{6}(?:\d\d)?", re.ASCII)
 _INSEE = re.compile(r"(?:\d\d|2[AB])\d{3}", re.ASCII)
 
 
-def patient(pid: Segment, pd1: Segment | None, zfd: Segment | None, *, is_french: bool, problems: Problems) -> Patient:
-    """One person; what is wrong goes to ``problems``."""
-    identifiers, ins = identity_numbers(pid, 3, problems, is_required=True)
+def patient(pid: Segment, pd1: Segment | None, zfd: Segment | None, *, is_french: bool, on: date | None, problems: Problems) -> Patient:
+    """One person; ``on`` is the day of the message, what is wrong goes to ``problems``."""
+    identifiers, ins = identity_numbers(pid, 3, problems, on=on, is_required=True)
     codes = tuple(code for code in (of.text() for of in pid.field(32).repetitions) if code)
     flags = tuple(dict.fromkeys(tables.FLAGS[code] for code in codes if code in tables.FLAGS))
     if is_french and not codes:
@@ -50,7 +51,9 @@ def patient(pid: Segment, pd1: Segment | None, zfd: Segment | None, *, is_french
     )
 
 
-def identity_numbers(segment: Segment, number: int, problems: Problems, *, is_required: bool) -> tuple[tuple[CX, ...], tuple[Ins, ...]]:
+def identity_numbers(
+    segment: Segment, number: int, problems: Problems, *, on: date | None, is_required: bool
+) -> tuple[tuple[CX, ...], tuple[Ins, ...]]:
     """The local identifiers and the INS of a field of CX. An INS that has not the form of one is left out."""
     local: list[CX] = []
     national: list[Ins] = []
@@ -64,7 +67,7 @@ def identity_numbers(segment: Segment, number: int, problems: Problems, *, is_re
         if not read.id:
             problems.add("required-field", f"{path}.1", "An identifier has a number.")
         elif read.authority.universal_id in tables.INS_OIDS:
-            national += _ins(read, path, problems)
+            national += _ins(read, path, on, problems)
         else:
             if not read.authority.namespace and not read.authority.universal_id:
                 problems.add("required-field", f"{path}.4", "Who assigned the identifier is not said.", WARNING)
@@ -76,7 +79,7 @@ def identity_numbers(segment: Segment, number: int, problems: Problems, *, is_re
     return tuple(local), tuple(national)
 
 
-def _ins(read: CX, path: str, problems: Problems) -> list[Ins]:
+def _ins(read: CX, path: str, on: date | None, problems: Problems) -> list[Ins]:
     matricule = read.id.replace(" ", "").upper()
     if not _MATRICULE.fullmatch(matricule):
         problems.add("data-type", f"{path}.1", "An INS has 13 characters, or 15 with its key; this one is left out.", WARNING)
@@ -85,7 +88,9 @@ def _ins(read: CX, path: str, problems: Problems) -> list[Ins]:
     if fits is False:
         problems.add("data-type", f"{path}.1", "The key of the INS does not fit its number.", WARNING)
     oid = read.authority.universal_id
-    return [Ins(matricule, oid, tables.INS_OIDS[oid], oid in tables.INS_TEST_OIDS, read.valid_from, read.valid_until, fits)]
+    ends = read.valid_until
+    is_old = ends is not None and (on is None or (ends.on or date.max) < on)
+    return [Ins(matricule, oid, tables.INS_OIDS[oid], oid in tables.INS_TEST_OIDS, read.valid_from, ends, fits, is_old)]
 
 
 def _status(codes: tuple[str, ...], ins: tuple[Ins, ...], mode: str, pid: Segment, problems: Problems) -> str:
@@ -170,9 +175,9 @@ def _birth_date(pid: Segment, zfd: Segment | None, problems: Problems) -> BirthD
     return BirthDate(read.text, read.on, read.precision, read.lunar, True) if read and corrected else read
 
 
-def prior(mrg: Segment, problems: Problems) -> Prior:
+def prior(mrg: Segment, *, on: date | None, problems: Problems) -> Prior:
     """MRG (3.4.10): MRG-1 is required."""
-    identifiers, ins = identity_numbers(mrg, 1, problems, is_required=True)
+    identifiers, ins = identity_numbers(mrg, 1, problems, on=on, is_required=True)
     names = [problems.take(WARNING, types.xpn, of, mrg.path(7, n)) for n, of in enumerate(mrg.field(7).repetitions, 1)]
     known = tuple(name for name in names if name is not None)
     return Prior(identifiers, ins, _one_cx(mrg, 3, problems), _one_cx(mrg, 5, problems), known)
@@ -183,7 +188,7 @@ def contacts(message: Message, problems: Problems) -> tuple[Contact, ...]:
     found = []
     for nk1 in message.all("NK1"):
         names = [problems.take(WARNING, types.xpn, of, nk1.path(2, n)) for n, of in enumerate(nk1.field(2).repetitions, 1)]
-        identifiers, _ = identity_numbers(nk1, 33, problems, is_required=False)
+        identifiers, _ = identity_numbers(nk1, 33, problems, on=None, is_required=False)
         telecoms = tuple(types.xtn(of) for number in (5, 6) for of in nk1.field(number).repetitions if not of.is_empty)
         known = tuple(name for name in names if name is not None)
         found.append(Contact(known, nk1.text(3), nk1.text(7), telecoms, tuple(_addresses(nk1, 4)), identifiers))

@@ -275,9 +275,7 @@ def _declared(body: bytes, encoding: Encoding) -> str:
 def _lines(text: str, encoding: Encoding, limits: Limits) -> list[str]:
     separator = re.escape(encoding.field)
     ends = re.compile(rf"\r[\r\n]*+|(?<!\n)\n++(?=\r|\Z|[A-Z][A-Z0-9]{{2}}(?:{separator}|[\r\n]|\Z))")
-    if text.count("\r") + text.count("\n") > 2 * limits.segments + 2:
-        raise _too_much("too-many-segments", f"A message has at most {limits.segments} segments.")
-    lines = [line for line in ends.split(text) if line and not line.isspace()]
+    lines = [line for line in ends.split(text, 2 * limits.segments + 2) if line and not line.isspace()]
     if len(lines) > limits.segments:
         raise _too_much("too-many-segments", f"A message has at most {limits.segments} segments.")
     for index, line in enumerate(lines):

@@ -32,7 +32,10 @@ class Moment:
         if self.precision in ("year", "month", "day"):
             return None
         own = zone if self.offset_minutes is None else timezone(timedelta(minutes=self.offset_minutes))
-        return self.naive.replace(tzinfo=own).astimezone(UTC)
+        try:
+            return self.naive.replace(tzinfo=own).astimezone(UTC)
+        except OverflowError:  # 9999 and 0001 stand for "never" and "always"
+            return self.naive.replace(tzinfo=UTC)
 
 
 def moment(text: str, path: str) -> Moment | None:
@@ -57,9 +60,7 @@ def moment(text: str, path: str) -> Moment | None:
         shift = _minutes(offset)
         if abs(shift or 0) > 14 * 60:
             raise ValueError(offset)
-        naive - timedelta(hours=24)  # years 1 and 9999 cannot be moved into a zone
-        naive + timedelta(hours=24)
-    except (ValueError, OverflowError):
+    except ValueError:
         refuse("data-type", path, "This date or time is in no calendar.")
     return Moment(text, _PRECISIONS[len(given) - 1], naive, shift)
 
