@@ -22,12 +22,13 @@ from archipel import __version__, archive, dicomweb, dimse, directory, distribut
 from archipel.dicom import scu
 from archipel.dicom.pixels import PixelWorkers
 from archipel.kit.blobs import Blobs, FileBlobs, open_blobs
-from archipel.kit.cipher import read_keys
+from archipel.kit.cipher import Cipher, read_keys
 from archipel.kit.clock import Clock, SystemClock
 from archipel.kit.database import Database, Tx
 from archipel.kit.encrypted import EncryptedBlobs
 from archipel.kit.errors import Conflict, Invalid, NotFound
 from archipel.kit.feed import FeedRunner, Follower, position
+from archipel.kit.file_cache import FileCache
 from archipel.kit.gate import Gate
 from archipel.kit.gauges import Gauges, spool_bytes
 from archipel.kit.health import Health, Readiness
@@ -70,7 +71,7 @@ def open_objects(settings: Settings) -> Blobs:
     """The object store of the settings, behind this machine's folder if there is one."""
     b = settings.blobs
     store = open_blobs(settings.blobs_url, access_key=b.access_key, secret_key=b.secret_key, region=b.region)
-    cipher = read_keys(Path(b.key_file), apart_from=settings.data) if b.key_file else None
+    cipher = _cipher(settings)
 
     def kept(blobs: Blobs) -> Blobs:
         return EncryptedBlobs(blobs, cipher) if cipher else blobs
@@ -80,6 +81,18 @@ def open_objects(settings: Settings) -> Blobs:
     if isinstance(store, FileBlobs):
         raise Invalid("A local folder stands before an S3 store, not before files.", code="blobs-local", field="blobs.local")
     return TieredBlobs(kept(FileBlobs(Path(b.local).absolute())), kept(store), prefix=f"{archive.SEALED_FOLDER}/")
+
+
+def _cipher(settings: Settings) -> Cipher | None:
+    file = settings.blobs.key_file
+    return read_keys(Path(file), apart_from=settings.data) if file else None
+
+
+def picture_cache(settings: Settings) -> FileCache | None:
+    """Where rendered images are kept, encrypted as objects are; it gives up its room before receiving has none."""
+    free = 2 * settings.archive.free_bytes_min
+    most = settings.pixels.cache_bytes_max
+    return FileCache(settings.data / "cache" / "pictures", bytes_max=most, free_bytes_min=free, cipher=_cipher(settings)) if most else None
 
 
 class Receiver(archive.Receiver):
@@ -128,6 +141,9 @@ class Platform:
         self.database.transact(lambda tx: announce(tx, mine, {}, draining=False))
         return mine
 
+    def _settle(self) -> int:
+        return self.database.transact(lambda tx: archive.settle_due(tx, quiet_s=self.settings.archive.quiet_s))
+
     def start_background(self, mine: Process, jobs: Mapping[str, Act], now_figures: Callable[[], dict[str, Any]]) -> None:
         """Keep saying what this process does, and start the feed, the jobs and the quiet timer when it does the work."""
         gauges = Gauges(self.database, self.followers, self.settings.data, self.spool.folder, archive.figures)
@@ -141,7 +157,7 @@ class Platform:
         )  # fmt: skip
         self.background = [beat]
         if "work" in self.does:
-            settle = Ticker("settle", lambda: self.database.transact(archive.settle_due), every_s=SETTLE_EVERY_S)
+            settle = Ticker("settle", self._settle, every_s=SETTLE_EVERY_S)
             self.background += [FeedRunner(self.database, self.followers), JobRunner(self.database, jobs), settle]
             if self.settings.archive.seal:
                 self.background.append(Ticker("seal-left", archive.Leftovers(self.database).ask, every_s=SEAL_LEFT_EVERY_S))
@@ -255,7 +271,7 @@ def http_app(platform: Platform, door: dimse.DimseDoor | None) -> ASGIApp:
         "pixels": platform.pixels, "metrics": platform.metrics, "ae_title": settings.dicom.ae_title,
     }  # fmt: skip
     if "dicomweb" in platform.does:
-        api.include_router(dicomweb.create(settings=settings.http, **parts), prefix=DICOMWEB)
+        api.include_router(dicomweb.create(settings=settings.http, cache=picture_cache(settings), **parts), prefix=DICOMWEB)
     if "web" in platform.does:
         api.include_router(
             web.create(

@@ -19,6 +19,7 @@ from archipel.dicom.pixels import PixelWorkers
 from archipel.kit.actor import Actor
 from archipel.kit.blobs import open_blobs
 from archipel.kit.database import Database
+from archipel.kit.file_cache import FileCache
 from archipel.kit.metrics import Metrics
 from archipel.kit.settings import ArchiveSettings, HttpSettings
 from archipel.kit.spool import Spool
@@ -46,6 +47,7 @@ class Region:
         )  # fmt: skip
         self.receiver.start()
         self.pixels = PixelWorkers(processes=1, memory_bytes_max=2 << 30, seconds_max=30)
+        self.cache = FileCache(folder / "cache", bytes_max=64 << 20)
         self.settings = HttpSettings(**settings)
         self.token = self.token_of("checks", "archive_operator")
         self.port = free_port()
@@ -67,7 +69,7 @@ class Region:
         app = FastAPI()
         router = dicomweb.create(
             database=self.database, blobs=self.blobs, receiver=self.receiver, spool=self.spool, pixels=self.pixels,
-            settings=self.settings, metrics=self.metrics, ae_title="ARCHIPEL",
+            settings=self.settings, metrics=self.metrics, ae_title="ARCHIPEL", cache=self.cache,
         )  # fmt: skip
         app.include_router(router, prefix="/dicom-web")
         return signin.SignInMiddleware(app, database=self.database, guarded=("/dicom-web",), open_paths=frozenset())

@@ -24,6 +24,7 @@ from archipel.dicomweb.trail import Trail
 from archipel.kit.blobs import Blobs
 from archipel.kit.database import Database
 from archipel.kit.errors import Invalid, NotFound
+from archipel.kit.file_cache import FileCache
 from archipel.kit.metrics import Metrics
 from archipel.kit.settings import HttpSettings
 from archipel.kit.spool import Spool
@@ -45,11 +46,12 @@ def create(
     metrics: Metrics,
     ae_title: str,
     path: str = "/dicom-web",
+    cache: FileCache | None = None,
 ) -> APIRouter:
-    """The router of DICOMweb, to be mounted at ``path`` behind the sign-in."""
+    """The router of DICOMweb, to be mounted at ``path`` behind the sign-in. ``cache`` is for pictures."""
     parts = Parts(
         database=database, blobs=blobs, receiver=receiver, spool=spool, pixels=pixels, settings=settings, metrics=metrics,
-        ae_title=ae_title, path=path, trail=Trail(database),
+        ae_title=ae_title, path=path, trail=Trail(database), cache=cache,
     )  # fmt: skip
     router = APIRouter(route_class=door_route(metrics), tags=["dicomweb"])
     _capabilities(router, parts)

@@ -16,6 +16,7 @@ from archipel.dicomweb.trail import Trail
 from archipel.kit.blobs import Blobs
 from archipel.kit.database import Database
 from archipel.kit.errors import Invalid, NotFound
+from archipel.kit.file_cache import FileCache
 from archipel.kit.metrics import Metrics
 from archipel.kit.settings import HttpSettings
 from archipel.kit.spool import Spool
@@ -41,6 +42,7 @@ class Parts:
     ae_title: str
     path: str
     trail: Trail
+    cache: FileCache | None = None
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="dicomweb"))
     painters: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(PAINTERS, thread_name_prefix="dicomweb-pictures"))
     metadata: Remembered[bytes] = field(default_factory=lambda: Remembered(METADATA_BYTES_MAX))

@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from archipel import archive, signin
+from archipel import __version__, archive, signin
 from archipel.dicom import uids
 from archipel.dicom.render import IMAGE_TYPES, RenderRequest, Viewport
 from archipel.dicom.voi import Window
@@ -28,6 +28,8 @@ from archipel.kit.errors import Invalid
 THUMBNAIL = Viewport(256, 256)
 SIDE_MAX = 8192
 INSTANCES_MAX = 1000
+# Pictures of another form are not served any more: raise it with any change of how they look.
+FORM = 1
 _SR_PREFIX = "1.2.840.10008.5.1.4.1.1.88."
 _FUNCTIONS = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "linear_exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
 _IGNORED = ("annotation", "iccprofile", "presentationUID", "presentationSeriesUID")
@@ -56,7 +58,7 @@ def retrieve(parts: Parts, http_request: Request, uids_of: tuple[str, str, str],
         return frames.retrieve_video(parts, http_request, first, FrameForm(choice.media, False, first.transfer_syntax_uid))
     number = wanted[0] if wanted else 0 if choice.media == "image/gif" else middle(parts, first)
     asked = replace(asked, media_type=choice.media, frame_number=number)
-    etag = f'"{hashlib.sha256(f"{first.digest} {asked}".encode()).hexdigest()[:40]}"'
+    etag = f'"{key_of(first, asked)[:40]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept", **_warnings(http_request)}
     if matches(http_request, etag):
         return Response(status_code=304, headers=headers)
@@ -65,9 +67,13 @@ def retrieve(parts: Parts, http_request: Request, uids_of: tuple[str, str, str],
 
 
 def picture(parts: Parts, ref: archive.InstanceRef, asked: RenderRequest) -> tuple[str, bytes]:
-    """One picture, remembered. Raises NotAcceptable when it cannot be made."""
-    key = (ref.digest, asked)
+    """One picture, remembered here and in files. Raises NotAcceptable when it cannot be made."""
+    key = key_of(ref, asked)
     kept = parts.pictures.get(key)
+    if kept is None and parts.cache is not None:
+        kept = parts.cache.get(key)
+        if kept is not None:
+            parts.pictures.put(key, kept, len(kept) + 200)
     if kept is not None:
         media, _, data = kept.partition(b"\n")
         return media.decode(), data
@@ -77,8 +83,17 @@ def picture(parts: Parts, ref: archive.InstanceRef, asked: RenderRequest) -> tup
         if error.code in ("no-such-frame", "bad-viewport"):
             raise
         raise NotAcceptable(error.public, code=error.code, detail=error.detail) from error
-    parts.pictures.put(key, found.media_type.encode() + b"\n" + found.data, len(found.data) + 200)
+    made = found.media_type.encode() + b"\n" + found.data
+    parts.pictures.put(key, made, len(made) + 200)
+    if parts.cache is not None:
+        parts.cache.put(key, made)
     return found.media_type, found.data
+
+
+def key_of(ref: archive.InstanceRef, asked: RenderRequest) -> str:
+    """All that a picture depends on, and this version of what makes it."""
+    text = f"{__version__} {FORM} {ref.sop_instance_uid} {ref.transfer_syntax_uid} {ref.digest} {asked}"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _all(parts: Parts, http_request: Request, refs: Sequence[archive.InstanceRef], wanted: Sequence[int], asked: RenderRequest) -> Response:

@@ -128,6 +128,9 @@ class PixelSettings(_Table):
     processes: int = Field(2, ge=1, le=64, description="Child processes.")
     memory_bytes_max: int = Field(2 << 30, ge=256 << 20, description="Memory of one child.")
     seconds_max: int = Field(60, ge=1, le=3600, description="Time for one piece of work.")
+    cache_bytes_max: int = Field(
+        1 << 30, ge=0, description="Rendered images and thumbnails kept in the data folder, the least recently used going first; 0: none."
+    )
 
 
 class Settings(BaseSettings):
