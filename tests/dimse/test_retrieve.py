@@ -18,6 +18,7 @@ from pynetdicom.dsutils import decode
 from archipel.dicom import part10, sop_classes
 from archipel.dicom.pixels import PixelWorkers
 from archipel.kit.errors import Unavailable
+from archipel.kit.scratch import Scratch
 from tests import make
 from tests.dimse.peers import CT, EXPLICIT, IMPLICIT, MR, call, ours, store, until
 from tests.dimse.region import Region
@@ -253,12 +254,13 @@ class Transcoder:
         self.data = data
         self.asked: list[tuple[str, str]] = []
 
-    def transcode(self, source: Path, from_: str, to: str, out_path: Path) -> int:
+    def transcode(self, source: Scratch, from_: str, to: str, out_path: Scratch) -> int:
         assert source.stat().st_size > 0
         self.asked.append((from_, to))
         if self.data is None:
             raise Unavailable("The image cannot be decoded", code="decode")
-        return out_path.write_bytes(self.data)
+        with out_path.open("xb") as file:
+            return file.write(self.data)
 
 
 def stored_j2k(region: Region) -> tuple[Dataset, bytes]:

@@ -157,6 +157,16 @@ def no_parts_of_the_tests(source: Source) -> list[str]:
     ]
 
 
+def no_temporary_file_in_clear(source: Source) -> list[str]:
+    """What passes over the disk is encrypted: files of one piece of work come from ``kit/scratch.py``."""
+    makers = {"TemporaryFile", "NamedTemporaryFile", "SpooledTemporaryFile", "mkstemp"}
+    return [
+        source.complaint(node, f"{node.attr} makes a file in clear; use kit.scratch")
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Attribute) and node.attr in makers and source.name != "kit/scratch.py"
+    ]
+
+
 # --- the database -----------------------------------------------------------------------------------------------------------------
 
 
@@ -295,6 +305,7 @@ RULES: list[Callable[[Source], list[str]]] = [
     front_doors_only,
     imports_at_the_top,
     no_parts_of_the_tests,
+    no_temporary_file_in_clear,
     sql_in_rows_only,
     one_commit_place,
     tables_carry_the_room,

@@ -27,8 +27,11 @@ def test_small_objects_stay_in_memory_and_large_ones_go_to_a_file(tmp_path: Path
         large.write(b"y" * 100)
     assert small.memory == b"x" * 1000
     assert large.memory is None
-    assert large.path is not None
-    assert files(tmp_path) == [large.path.name]
+    assert large.scratch is not None
+    assert files(tmp_path) == [large.scratch.path.name]
+    with large.open() as read:
+        assert read.read(100) == b"y" * 100
+    assert b"yyyy" not in large.scratch.path.read_bytes()
     for one, data in ((small, b"x" * 1000), (large, b"y" * 1100)):
         assert one.size_bytes == len(data)
         with one.open() as first, one.open() as second:

@@ -7,17 +7,17 @@ import binascii
 import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from struct import Struct
 from typing import Any, BinaryIO
 
 from archipel.dicom import charset, uids, values, walk
 from archipel.kit.errors import Invalid
+from archipel.kit.scratch import File
 
 #: An element in DICOM JSON is {"vr": ..., "Value" | "InlineBinary" | "BulkDataURI": ...}; a dataset maps tags to elements.
 Json = dict[str, Any]
 #: What stands behind a BulkDataURI: bytes, a file, or the frames of encapsulated pixel data.
-Bulk = bytes | Path | list[bytes] | list[Path]
+Bulk = bytes | File | list[bytes] | list[File]
 
 _COPY_BYTES = 1 << 20
 
@@ -98,7 +98,7 @@ class _Writer:
         """All elements in order, Specific Character Set as it is written."""
         for name, vr, element in _ordered(row, self.character_set, top=True):
             found = self.bulk_of(name, element)
-            if isinstance(found, Path):
+            if isinstance(found, File):
                 self.head(name, vr, found.stat().st_size + found.stat().st_size % 2)
                 _copy(found, self.out, values.BINARY.get(vr, 1) if self.big else 1)
             elif isinstance(found, list):
@@ -138,16 +138,16 @@ class _Writer:
         self.head(name, vr, len(raw))
         self.out.write(raw)
 
-    def fragments(self, name: str, frames: list[bytes] | list[Path]) -> None:
+    def fragments(self, name: str, frames: list[bytes] | list[File]) -> None:
         """Encapsulated pixel data, one fragment a frame, after an empty offset table (PS3.5 A.4)."""
         self.head(name, "OB", walk.UNDEFINED)
         self.out.write(b"\xfe\xff\x00\xe0\0\0\0\0")
         for part in frames:
-            size = part.stat().st_size if isinstance(part, Path) else len(part)
+            size = part.stat().st_size if isinstance(part, File) else len(part)
             if size >= 0xFFFFFFFE:
                 raise Invalid("A frame of 4 GB has no form in DICOM", code="too-large", field=name)
             self.out.write(b"\xfe\xff\x00\xe0" + self.long.pack(size + size % 2))
-            if isinstance(part, Path):
+            if isinstance(part, File):
                 _copy(part, self.out, 1)
             else:
                 self.out.write(part + b"\0" * (size % 2))
@@ -176,8 +176,9 @@ class _Writer:
         parts = []
         for name, vr, element in _ordered(row, self.character_set if "00080005" in row else ""):
             found = self.bulk_of(name, element)
-            if isinstance(found, Path):
-                found = found.read_bytes()
+            if isinstance(found, File):
+                with found.open("rb") as source:
+                    found = source.read()
             raw = found if isinstance(found, bytes) else self.value(name, vr, element, depth + 1)
             parts.append(self._head(name, vr, len(raw)) + raw)
         body = b"".join(parts)
@@ -219,7 +220,7 @@ def _ordered(row: Json, character_set: str, top: bool = False) -> Iterator[tuple
         yield name.upper(), vr, element
 
 
-def _copy(path: Path, out: BinaryIO, item_bytes: int) -> None:
+def _copy(path: File, out: BinaryIO, item_bytes: int) -> None:
     length = 0
     with path.open("rb") as source:
         while chunk := source.read(_COPY_BYTES):

@@ -13,17 +13,17 @@ import resource
 import signal
 import struct
 import sys
-import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from archipel.dicom import codecs, frames, render, transcode, uids, voi, walk, wrap
 from archipel.dicom.header import inflated
 from archipel.kit.errors import ArchipelError, Invalid, LimitReached
+from archipel.kit.scratch import heard, temporary
 
 _HEAD = struct.Struct("<II")
+_IN_MEMORY_BYTES = 64 << 20
 
 
 def read_message(source: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
@@ -45,7 +45,7 @@ def _open(task: dict[str, Any], payload: bytes) -> BinaryIO:
     if task["path"] is None:
         source: BinaryIO = io.BytesIO(payload)
     else:
-        source = Path(task["path"]).open("rb")  # noqa: SIM115 - closed by the caller
+        source = heard(*task["path"]).open("rb")
     source.seek(task["offset"])
     return source
 
@@ -54,7 +54,7 @@ def _plain(source: BinaryIO, syntax: str) -> tuple[BinaryIO, str]:
     """The dataset, inflated when it is deflated."""
     if syntax != uids.DEFLATED:
         return source, syntax
-    plain = tempfile.TemporaryFile()  # noqa: SIM115
+    plain = temporary(_IN_MEMORY_BYTES)
     for chunk in inflated(source):
         plain.write(chunk)
     plain.seek(0)
@@ -96,7 +96,7 @@ def _render(task: dict[str, Any], source: BinaryIO) -> tuple[dict[str, Any], byt
 
 
 def _transcode(task: dict[str, Any], source: BinaryIO) -> tuple[dict[str, Any], bytes]:
-    with Path(task["out"]).open("wb") as out:
+    with heard(*task["out"]).open("wb") as out:
         transcode.transcode(source, task["syntax"], task["to"], out, quality=task["quality"])
         return {"length": out.tell()}, b""
 
@@ -107,8 +107,8 @@ def _digest(task: dict[str, Any], source: BinaryIO) -> tuple[dict[str, Any], byt
 
 
 def _wrap(task: dict[str, Any], source: BinaryIO) -> tuple[dict[str, Any], bytes]:
-    with Path(task["out"]).open("wb") as out:
-        return dataclasses.asdict(wrap.wrap(task["kind"], Path(task["path"]), task["attributes"], out)), b""
+    with heard(*task["out"]).open("wb") as out:
+        return dataclasses.asdict(wrap.wrap(task["kind"], heard(*task["path"]), task["attributes"], out)), b""
 
 
 _ACTS = {"frames": _frames, "render": _render, "transcode": _transcode, "digest": _digest, "wrap": _wrap}

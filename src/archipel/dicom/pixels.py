@@ -21,13 +21,14 @@ from archipel.dicom.jsonmodel import Json
 from archipel.dicom.render import Rendered, RenderRequest
 from archipel.dicom.wrap import Kind, Wrapped
 from archipel.kit.errors import ArchipelError, Conflict, Invalid, LimitReached, NotAllowed, NotFound, Unavailable
+from archipel.kit.scratch import File, told
 
 _HEAD = Struct("<II")
 _KINDS: dict[str, type[ArchipelError]] = {one.kind: one for one in (Invalid, NotFound, NotAllowed, Conflict, LimitReached, Unavailable)}
 _START_SECONDS = 60.0
 _TASKS_PER_CHILD = 2_000
 #: A dataset: a file (see ``offset``) or its bytes.
-Source = Path | str | bytes
+Source = File | bytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -146,9 +147,9 @@ class PixelWorkers:
         fields, payload = self._run(task, source, offset)
         return Rendered(fields["media_type"], payload)
 
-    def transcode(self, source: Source, from_: str, to: str, out_path: Path, *, offset: int = 0, quality: int = 90) -> int:
+    def transcode(self, source: Source, from_: str, to: str, out_path: File, *, offset: int = 0, quality: int = 90) -> int:
         """Write the dataset in the syntax ``to`` into a new file; its length in bytes."""
-        task = {"act": "transcode", "syntax": from_, "to": to, "out": str(out_path), "quality": quality}
+        task = {"act": "transcode", "syntax": from_, "to": to, "out": told(out_path), "quality": quality}
         try:
             return int(self._run(task, source, offset)[0]["length"])
         except ArchipelError:
@@ -159,9 +160,9 @@ class PixelWorkers:
         """SHA-256 of all samples in native form; see ``transcode.pixel_digest``."""
         return str(self._run({"act": "digest", "syntax": transfer_syntax_uid}, source, offset)[0]["digest"])
 
-    def wrap(self, kind: Kind, path: Path, attributes: Json, out_path: Path) -> Wrapped:
+    def wrap(self, kind: Kind, path: File, attributes: Json, out_path: File) -> Wrapped:
         """Write the dataset that a PDF, JPEG, PNG or MP4 file becomes; see ``wrap.wrap``."""
-        task = {"act": "wrap", "kind": kind, "attributes": attributes, "out": str(out_path)}
+        task = {"act": "wrap", "kind": kind, "attributes": attributes, "out": told(out_path)}
         try:
             return Wrapped(**self._run(task, path, 0)[0])
         except ArchipelError:
@@ -178,7 +179,7 @@ class PixelWorkers:
 
     def _run(self, task: dict[str, Any], source: Source, offset: int) -> tuple[dict[str, Any], bytes]:
         payload = source if isinstance(source, bytes) else b""
-        task |= {"path": None if isinstance(source, bytes) else str(source), "offset": offset}
+        task |= {"path": None if isinstance(source, bytes) else told(source), "offset": offset}
         text = json.dumps(task).encode("utf-8")
         fields, data = self._ask(_HEAD.pack(len(text), len(payload)) + text + payload)
         if "kind" in fields:

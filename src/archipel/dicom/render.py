@@ -6,7 +6,6 @@ Runs codecs on foreign bytes: call ``render`` in a ``pixels.PixelWorkers`` child
 from __future__ import annotations
 
 import io
-import tempfile
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -19,6 +18,7 @@ from archipel.dicom.header import inflated
 from archipel.dicom.jsonmodel import Json
 from archipel.dicom.voi import Window
 from archipel.kit.errors import Invalid
+from archipel.kit.scratch import temporary
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/jp2", "image/jphc")
 SIDE_MAX = 8192
@@ -64,11 +64,11 @@ def render(source: BinaryIO, transfer_syntax_uid: str, request: RenderRequest) -
     is drawn; anything else becomes a labelled picture.
     """
     if transfer_syntax_uid == uids.DEFLATED:
-        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as plain:
+        with temporary(_SPOOL_BYTES) as plain:
             for chunk in inflated(source):
                 plain.write(chunk)
             plain.seek(0)
-            return render(plain, uids.EXPLICIT_LITTLE, request)  # type: ignore[arg-type]
+            return render(plain, uids.EXPLICIT_LITTLE, request)
     start = source.tell()
     row = jsonmodel.to_json(source, transfer_syntax_uid)
     source.seek(start)

@@ -6,7 +6,6 @@ Runs codecs on foreign bytes: call ``transcode`` in a ``pixels.PixelWorkers`` ch
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
 from struct import Struct
@@ -18,7 +17,9 @@ from archipel.dicom import codecs, frames, icons, recode, uids, values, walk
 from archipel.dicom.frames import PixelData, PixelInfo
 from archipel.dicom.header import inflated, looks_explicit
 from archipel.kit.errors import Invalid
+from archipel.kit.scratch import temporary
 
+_IN_MEMORY_BYTES = 64 << 20
 _UNCOMPRESSED = (uids.EXPLICIT_LITTLE, uids.IMPLICIT_LITTLE, uids.EXPLICIT_BIG, uids.DEFLATED)
 _LOSSLESS = (uids.JPEG_LS_LOSSLESS, uids.JPEG_2000_LOSSLESS, uids.HTJ2K_LOSSLESS, uids.RLE, uids.JPEG_LOSSLESS_SV1)
 #: Stored transfer syntax -> those that it can be given in without loss, the most useful first.
@@ -46,7 +47,7 @@ def transcode(source: BinaryIO, from_: str, to: str, out: BinaryIO, *, quality: 
     if not can_transcode(from_, to, lossy=True):
         raise Invalid(f"An object in {from_} cannot be given in {to}", code="unsupported-syntax")
     if from_ == uids.DEFLATED:
-        with tempfile.TemporaryFile() as plain:
+        with temporary(_IN_MEMORY_BYTES) as plain:
             for chunk in inflated(source):
                 plain.write(chunk)
             plain.seek(0)
@@ -172,7 +173,7 @@ def _by_frame(
     code, then = codecs.encode(first, now, to, quality)
     count = info.frames
     yield from recode.header(window, was, will, _changes(info, then, pixels, to, ratio=info.frame_bytes / max(1, len(code))), inner)
-    with tempfile.SpooledTemporaryFile(max_size=64 << 20) as body:
+    with temporary(_IN_MEMORY_BYTES) as body:
         sizes = []
         for number in range(count):
             data = code if number == 0 else codecs.encode(*supplier(number), to, quality)[0]

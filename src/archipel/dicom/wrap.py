@@ -9,7 +9,6 @@ import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -19,6 +18,7 @@ from archipel.dicom import charset, codecs, index, jsonmodel, mp4, uids, walk
 from archipel.dicom.frames import PixelInfo
 from archipel.dicom.jsonmodel import Bulk, Json
 from archipel.kit.errors import Invalid
+from archipel.kit.scratch import File
 
 Kind = Literal["pdf", "jpeg", "png", "mp4"]
 PIXELS_MAX = 200_000_000
@@ -70,7 +70,7 @@ def element(vr: str, *found: Any) -> Json:
     return {"vr": vr, "Value": list(found)} if found else {"vr": vr}
 
 
-def wrap(kind: Kind, path: Path, attributes: Json, out: BinaryIO) -> Wrapped:
+def wrap(kind: Kind, path: File, attributes: Json, out: BinaryIO) -> Wrapped:
     """Write the dataset of the object that the file becomes.
 
     ``attributes``: patient and study in DICOM JSON, and whatever else is known (Series Description, Document Title, Content
@@ -81,7 +81,7 @@ def wrap(kind: Kind, path: Path, attributes: Json, out: BinaryIO) -> Wrapped:
         if kind_of(source.read(1024)) != kind:
             raise Invalid(f"The file is no {kind.upper()}: its first bytes say otherwise", code="bad-content")
         source.seek(0)
-        digest = hashlib.file_digest(source, "sha256").hexdigest()
+        digest = hashlib.file_digest(source, "sha256").hexdigest()  # type: ignore[arg-type]
         source.seek(0)
         row, bulk, syntax = _ACTS[kind](path, source)
     row |= _identity(kind, attributes, digest)
@@ -112,7 +112,7 @@ def _identity(kind: Kind, given: Json, digest: str) -> Json:
     return row
 
 
-def _pdf(path: Path, source: BinaryIO) -> tuple[Json, Bulk, str]:
+def _pdf(path: File, source: BinaryIO) -> tuple[Json, Bulk, str]:
     size = path.stat().st_size
     if size > PDF_BYTES_MAX:
         raise Invalid(f"The PDF is larger than {PDF_BYTES_MAX >> 20} MB", code="too-large")
@@ -152,15 +152,16 @@ def _lossy(row: Json, ratio: float, method: str) -> Json:
     return row | attributes_of(LossyImageCompression="01", LossyImageCompressionRatio=round(ratio, 2), LossyImageCompressionMethod=method)
 
 
-def _opened(path: Path, kind: str) -> Image.Image:
+def _opened(path: File, kind: str) -> Image.Image:
     """The decoded picture; bounded before it is decoded."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(path, formats=[kind.upper()])
-            if picture.width * picture.height > PIXELS_MAX or max(picture.size) > 65535:
-                raise Invalid(f"The picture has more than {PIXELS_MAX // 1_000_000} million pixels", code="too-large")
-            picture.load()
+            with path.open("rb") as source:
+                picture = Image.open(source, formats=[kind.upper()])
+                if picture.width * picture.height > PIXELS_MAX or max(picture.size) > 65535:
+                    raise Invalid(f"The picture has more than {PIXELS_MAX // 1_000_000} million pixels", code="too-large")
+                picture.load()
             return picture
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Invalid("The picture has too many pixels", code="too-large") from error
@@ -168,7 +169,7 @@ def _opened(path: Path, kind: str) -> Image.Image:
         raise Invalid(f"The {kind.upper()} cannot be decoded", code="bad-content", detail=repr(error)[:200]) from error
 
 
-def _jpeg(path: Path, source: BinaryIO) -> tuple[Json, Bulk, str]:
+def _jpeg(path: File, source: BinaryIO) -> tuple[Json, Bulk, str]:
     """Baseline bytes are kept as they are; progressive, CMYK and turned pictures are stored as what they show, without loss."""
     picture = _opened(path, "jpeg")
     size = path.stat().st_size
@@ -214,7 +215,7 @@ def _lossless(picture: Image.Image) -> tuple[PixelInfo, Bulk, str]:
     return info, [codecs.encode(array, info, uids.JPEG_LS_LOSSLESS)[0]], uids.JPEG_LS_LOSSLESS
 
 
-def _png(path: Path, source: BinaryIO) -> tuple[Json, Bulk, str]:
+def _png(path: File, source: BinaryIO) -> tuple[Json, Bulk, str]:
     picture = _opened(path, "png")
     if picture.mode.startswith("I"):
         array = np.asarray(picture)
@@ -233,7 +234,7 @@ def _png(path: Path, source: BinaryIO) -> tuple[Json, Bulk, str]:
     return row, bulk, syntax
 
 
-def _mp4(path: Path, source: BinaryIO) -> tuple[Json, Bulk, str]:
+def _mp4(path: File, source: BinaryIO) -> tuple[Json, Bulk, str]:
     video = mp4.read(source)
     size = path.stat().st_size
     if size >= 0xFFFFFFFE:
@@ -251,4 +252,4 @@ def _mp4(path: Path, source: BinaryIO) -> tuple[Json, Bulk, str]:
     return _lossy(row, raw / size, video.compression), [path], video.transfer_syntax_uid
 
 
-_ACTS: dict[Kind, Callable[[Path, BinaryIO], tuple[Json, Bulk, str]]] = {"pdf": _pdf, "jpeg": _jpeg, "png": _png, "mp4": _mp4}
+_ACTS: dict[Kind, Callable[[File, BinaryIO], tuple[Json, Bulk, str]]] = {"pdf": _pdf, "jpeg": _jpeg, "png": _png, "mp4": _mp4}

@@ -12,6 +12,7 @@ from archipel.dicom import part10, transcode, uids
 from archipel.dicomweb.parts import Parts
 from archipel.dicomweb.stored import StoredDataset
 from archipel.kit.blobs import CHUNK_BYTES
+from archipel.kit.scratch import Scratch, temporary
 
 IN_MEMORY_BYTES_MAX = 4 << 20
 
@@ -26,21 +27,21 @@ def file_in(parts: Parts, ref: archive.InstanceRef, transfer_syntax_uid: str) ->
         yield from _rewritten(parts, ref, transfer_syntax_uid, meta)
         return
     with tempfile.TemporaryDirectory(dir=parts.spool.folder) as folder:
-        source, made = Path(folder, "stored"), Path(folder, "made")
+        source, made = Scratch(Path(folder, "stored")), Scratch(Path(folder, "made"))
         with source.open("wb") as out:
             for chunk in archive.dataset(parts.blobs, ref):
                 out.write(chunk)
         parts.pixels.transcode(source, ref.transfer_syntax_uid, transfer_syntax_uid, made)
         source.unlink()
         yield meta
-        yield from _chunks(made.open("rb"))
+        yield from _chunks(made.open())
 
 
 def _rewritten(parts: Parts, ref: archive.InstanceRef, to: str, meta: bytes) -> Iterator[bytes]:
     """Uncompressed forms need no codec: they are rewritten here."""
-    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES_MAX, dir=str(parts.spool.folder)) as out:
+    with temporary(IN_MEMORY_BYTES_MAX, parts.spool.folder) as out:
         source = cast(BinaryIO, StoredDataset(parts.blobs, ref))
-        transcode.transcode(source, ref.transfer_syntax_uid, to, cast(BinaryIO, out))
+        transcode.transcode(source, ref.transfer_syntax_uid, to, out)
         out.seek(0)
         yield meta
         while chunk := out.read(CHUNK_BYTES):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO
 
 from archipel import archive
@@ -15,6 +13,8 @@ from archipel.dicomweb.parts import Parts
 from archipel.dicomweb.stored import dataset_chunks
 from archipel.dicomweb.tables import Table, table_of
 from archipel.kit.errors import ArchipelError
+from archipel.kit.ids import new_id
+from archipel.kit.scratch import Scratch
 
 BATCH_COUNT_MAX = 8
 BATCH_BYTES_MAX = 32 << 20
@@ -47,24 +47,26 @@ def render(parts: Parts, ref: archive.InstanceRef, asked: RenderRequest) -> Rend
 
 
 @contextmanager
-def readable(parts: Parts, ref: archive.InstanceRef, wanted: Sequence[int], table: Table | None) -> Iterator[bytes | Path]:
+def readable(parts: Parts, ref: archive.InstanceRef, wanted: Sequence[int], table: Table | None) -> Iterator[bytes | Scratch]:
     """The dataset for a child process: its bytes while it is small, else a file in which only the wanted frames are filled in
     (all when none is named or their places are not known)."""
     if ref.dataset_length_bytes <= IN_MEMORY_BYTES_MAX:
         yield b"".join(archive.dataset(parts.blobs, ref))
         return
-    with tempfile.NamedTemporaryFile(dir=parts.spool.folder) as file:
-        if table is None or not table.ranges or not wanted:
-            for chunk in archive.dataset(parts.blobs, ref):
-                file.write(chunk)
-        else:
-            _fill(parts, ref, wanted, table, file)  # type: ignore[arg-type]
-        file.flush()
-        yield Path(file.name)
+    made = Scratch(parts.spool.folder / new_id())
+    try:
+        with made.open("xb") as file:
+            if table is None or not table.ranges or not wanted:
+                file.writelines(archive.dataset(parts.blobs, ref))
+            else:
+                _fill(parts, ref, wanted, table, file)
+        yield made
+    finally:
+        made.unlink(missing_ok=True)
 
 
 def _fill(parts: Parts, ref: archive.InstanceRef, wanted: Sequence[int], table: Table, file: BinaryIO) -> None:
-    """Header, the heads of all fragments and the wanted frames at their places; the rest stays a hole."""
+    """Header, the heads of all fragments and the wanted frames at their places, and what follows; the rest stays a hole."""
     encapsulated = uids.is_encapsulated(ref.transfer_syntax_uid)
     start = min(ranges[0][0] for ranges in table.ranges)
     for chunk in dataset_chunks(parts.blobs, ref, [(0, start)]):
@@ -80,7 +82,9 @@ def _fill(parts: Parts, ref: archive.InstanceRef, wanted: Sequence[int], table: 
         file.write(_SEQUENCE_END)
         file.truncate()
     else:
-        file.truncate(ref.dataset_length_bytes)
+        end = max(offset + length for ranges in table.ranges for offset, length in ranges)
+        file.seek(end)
+        file.writelines(dataset_chunks(parts.blobs, ref, [(end, ref.dataset_length_bytes - end)]))
     for number in wanted:
         for offset, length in table.ranges[number - 1] if number <= len(table.ranges) else ():
             file.seek(offset)

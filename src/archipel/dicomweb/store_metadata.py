@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from archipel.archive import Fate, Incoming, Outcome, Source
@@ -17,6 +16,7 @@ from archipel.dicomweb.media import OCTETS, SYNTAXES_OF_MEDIA, JpegHeader, jpeg_
 from archipel.dicomweb.reader import Part
 from archipel.kit.disk import disk_error
 from archipel.kit.errors import ArchipelError, Invalid, LimitReached
+from archipel.kit.scratch import Scratch
 from archipel.kit.spool import Spool, Spooled
 
 _JSON = ("application/dicom+json", "application/json")
@@ -38,15 +38,15 @@ class Bulk:
     error: ArchipelError | None
     jpeg: JpegHeader | None = None
 
-    def value(self) -> bytes | Path:
+    def value(self) -> bytes | Scratch:
         """The bytes of an uncompressed value."""
         if self.error is not None:
             raise self.error
         if self.spooled.memory is not None:
             return bytes(self.spooled.memory)
         with self.spooled.open():  # flushes it
-            assert self.spooled.path is not None
-            return self.spooled.path
+            assert self.spooled.scratch is not None
+            return self.spooled.scratch
 
 
 def read(received: Sequence[Part], json_bytes_max: int) -> tuple[list[dict[str, Any]], dict[str, Bulk]]:
@@ -151,7 +151,7 @@ def _described(jpeg: JpegHeader | None) -> dict[str, Any]:
 
 
 def _write(row: dict[str, Any], out: BinaryIO, bulk: dict[str, Bulk]) -> None:
-    def value(uri: str) -> bytes | Path:
+    def value(uri: str) -> bytes | Scratch:
         if uri not in bulk:
             raise Invalid(f"No part has the Content-Location {uri[:120]!r}.", code="bulk-missing")
         return bulk[uri].value()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from archipel import archive
 from archipel.dicom import header, uids
 from archipel.kit.blobs import Blobs
+from archipel.kit.scratch import temporary
 
 BLOCK_BYTES = 64 * 1024
 INFLATED_IN_MEMORY_BYTES_MAX = 8 << 20
@@ -62,11 +62,11 @@ def open_dataset(blobs: Blobs, ref: archive.InstanceRef) -> tuple[BinaryIO, str]
     source = cast(BinaryIO, StoredDataset(blobs, ref))
     if ref.transfer_syntax_uid != uids.DEFLATED:
         return source, ref.transfer_syntax_uid
-    plain = tempfile.SpooledTemporaryFile(max_size=INFLATED_IN_MEMORY_BYTES_MAX)  # noqa: SIM115 - the caller closes it
+    plain = temporary(INFLATED_IN_MEMORY_BYTES_MAX)
     for chunk in header.inflated(source):
         plain.write(chunk)
     plain.seek(0)
-    return cast(BinaryIO, plain), uids.EXPLICIT_LITTLE
+    return plain, uids.EXPLICIT_LITTLE
 
 
 def dataset_chunks(blobs: Blobs, ref: archive.InstanceRef, ranges: list[tuple[int, int]]) -> Iterator[bytes]:

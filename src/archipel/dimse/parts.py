@@ -6,7 +6,6 @@ import ssl
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from archipel import archive
@@ -16,6 +15,7 @@ from archipel.kit.clock import Clock
 from archipel.kit.database import Database, Tx
 from archipel.kit.metrics import Metrics
 from archipel.kit.scope import Scope
+from archipel.kit.scratch import Scratch
 from archipel.kit.spool import Spool
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class Receiver(Protocol):
 class Pixels(Protocol):
     """Writes a dataset file in another transfer syntax; ``dicom.pixels.PixelWorkers`` does."""
 
-    def transcode(self, source: Path, from_: str, to: str, out_path: Path) -> int: ...
+    def transcode(self, source: Scratch, from_: str, to: str, out_path: Scratch) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from archipel.dimse.parts import Parts
 from archipel.kit.database import Tx
 from archipel.kit.errors import Unavailable
 from archipel.kit.ids import new_id
+from archipel.kit.scratch import Scratch
 
 CHUNK_BYTES = 262_144
 NO_COMMON_SYNTAX = "An instance can be given in no transfer syntax that was accepted"
@@ -106,7 +107,7 @@ def dataset_in(parts: Parts, ref: InstanceRef, to: str) -> Iterator[Iterator[byt
     if parts.pixels is None:
         raise Unavailable("The peer does not take the stored transfer syntax", code="no-transcoding")
     name = new_id()
-    stored, made = parts.spool.folder / f"{name}.in", parts.spool.folder / f"{name}.out"
+    stored, made = Scratch(parts.spool.folder / f"{name}.in"), Scratch(parts.spool.folder / f"{name}.out")
     try:
         with stored.open("xb") as file:
             file.writelines(archive.dataset(parts.blobs, ref, chunk_bytes=CHUNK_BYTES))

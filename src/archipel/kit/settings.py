@@ -139,7 +139,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ARCHIPEL_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     data: Path = Field(Path("var"), description="The data folder.")
-    spool: str = Field("", description="Folder of what is arriving, best a tmpfs or an encrypted disk; empty: in the data folder.")
+    spool: str = Field(
+        "", description="Folder of what is arriving and being converted, encrypted under passing keys; empty: in the data folder."
+    )
     log_json: bool = Field(False, description="Logs as JSON lines.")
     log_requests: bool = Field(False, description="One log line for each request and DICOM message, with its duration.")
     time_zone: str = Field("Europe/Paris", description="Zone of sites that name none.")

@@ -1,4 +1,4 @@
-"""Spool: what is arriving, in memory while small and in a file of our own naming when large, within one budget for all."""
+"""Spool: what is arriving, in memory while small and in a scratch file when large, within one budget for all."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from archipel.kit.errors import LimitReached
 from archipel.kit.ids import new_id
+from archipel.kit.scratch import Scratch
 
 
 class Spooled:
@@ -21,7 +22,7 @@ class Spooled:
         self._digest: Any = None  # of a file, from its first byte on, taken as it comes
         self._memory: bytearray | None = bytearray()
         self._file: BinaryIO | None = None
-        self.path: Path | None = None
+        self.scratch: Scratch | None = None
         self.size_bytes = 0
         self._closed = False
 
@@ -43,9 +44,9 @@ class Spooled:
         """A fresh reader of the whole object; the caller closes it."""
         if self._memory is not None:
             return io.BytesIO(self._memory)
-        assert self._file is not None and self.path is not None
+        assert self._file is not None and self.scratch is not None
         self._file.flush()
-        return self.path.open("rb")
+        return self.scratch.open()
 
     def sha256(self, offset: int = 0) -> str:
         """SHA-256 of what is there from ``offset`` on, in hexadecimal."""
@@ -60,7 +61,7 @@ class Spooled:
 
     @property
     def memory(self) -> bytearray | None:
-        """The bytes themselves while they are in memory, else None (then ``path`` is the file)."""
+        """The bytes themselves while they are in memory, else None (then ``scratch`` is the file)."""
         return self._memory
 
     def close(self) -> None:
@@ -75,13 +76,13 @@ class Spooled:
             if self._file is not None:
                 self._file.close()  # writes what is buffered, which a full disk refuses
         with contextlib.suppress(OSError):  # a disk that fails must not keep an answer from its sender; the folder goes at the next start
-            if self.path is not None:
-                self.path.unlink(missing_ok=True)
+            if self.scratch is not None:
+                self.scratch.unlink(missing_ok=True)
 
     def _to_file(self) -> None:
         assert self._memory is not None
-        self.path = self._spool.folder / new_id()
-        self._file = self.path.open("xb", buffering=1 << 20)
+        self.scratch = Scratch(self._spool.folder / new_id())
+        self._file = self.scratch.open("xb")
         self._file.write(self._memory)
         self._digest = hashlib.sha256(self._memory)
         self._spool.give(len(self._memory))

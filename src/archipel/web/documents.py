@@ -14,6 +14,7 @@ from archipel.archive import Incoming, Source
 from archipel.dicom.index import path_of
 from archipel.dicom.wrap import attributes_of
 from archipel.kit.errors import ArchipelError, Invalid, LimitReached, Unavailable
+from archipel.kit.scratch import Scratch
 from archipel.kit.spool import Spooled
 from archipel.web.answers import OWN_ISSUERS
 from archipel.web.parts import Call, Parts
@@ -71,14 +72,14 @@ def wrapper(parts: Parts, target: Target, source: Source) -> Callable[[str, Spoo
 
 
 def _wrapped(parts: Parts, kind: str, spooled: Spooled, folder: Path, target: dict[str, Any], source: Source, name: str) -> Incoming:
-    document, dataset = folder / "document", folder / "dataset"
+    document, dataset = Scratch(folder / "document"), Scratch(folder / "dataset")
     with spooled.open() as reading, document.open("wb") as writing:
         while chunk := reading.read(CHUNK_BYTES):
             writing.write(chunk)
     wrapped = parts.pixels.wrap(kind, document, target, dataset)
     made = parts.spool.new()
     try:
-        with dataset.open("rb") as reading:
+        with dataset.open() as reading:
             while chunk := reading.read(CHUNK_BYTES):
                 made.write(chunk)
     except BaseException:
