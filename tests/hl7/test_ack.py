@@ -100,9 +100,10 @@ def test_the_header_is_checked() -> None:
     ("data", "control_id", "code", "condition"),
     [
         (MSH.encode() + b"PID|||||\xff\xfe\xfd\r", "42", "AE", "100"),
-        (MSH.replace("8859/15", "UTF-9").encode() + b"PID|1\r", "", "AE", "103"),
+        (MSH.replace("8859/15", "UTF-9").encode() + b"PID|1\r", "42", "AE", "103"),
         (b"\x00\x01 GET / HTTP/1.1", "", "AE", "100"),
         (b"MSH|^~", "", "AE", "100"),
+        (b"\xff\xfe" + MSH.encode("utf-16-le"), "", "AE", "100"),
     ],
 )
 def test_bytes_that_are_no_message_are_answered(data: bytes, control_id: str, code: str, condition: str) -> None:

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from archipel.hl7 import ack, adt, er7
 from archipel.hl7.moment import Moment
+from archipel.kit.errors import ArchipelError
 
 CASES = sorted((Path(__file__).parent / "adt").glob("*.hl7"))
 AT = datetime(2026, 3, 2, 10, 16, tzinfo=UTC)
@@ -110,3 +113,47 @@ def test_what_is_no_adt_is_refused_and_not_read_as_one(shared_data: Path) -> Non
     event = adt.read(er7.parse((shared_data / "hl7v2" / "tlr-flux1.hl7").read_bytes()))
     assert not event.is_acceptable
     assert ack.code(event.problems) == "AR"
+
+
+@pytest.mark.parametrize("name", ["tlr-flux1.hl7", "tlr-flux2.hl7", "tlr-flux3.hl7", "tlr-flux4.hl7", "message_MDM_CR_Radio_INIT_N1.er7"])
+def test_the_person_of_any_national_example(name: str, shared_data: Path) -> None:
+    person, visit, problems = adt.subject(er7.parse((shared_data / "hl7v2" / name).read_bytes()))
+    assert problems == ()
+    assert [number.matricule for number in person.ins] == ["279035121518989"]
+    assert (person.status, person.traits.birth_family, person.traits.birth_place_insee) == ("qualified", "PAT-TROIS", "63220")
+    assert person.account is not None
+    assert person.account.id == "405660"
+    if name == "tlr-flux3.hl7":
+        assert visit is None
+    else:
+        assert visit is not None
+        assert visit.number is not None
+        assert (visit.number.id, visit.patient_class) == ("000897406", "I" if name.startswith("message") else "O")
+
+
+@given(
+    st.sampled_from(CASES).map(Path.read_bytes),
+    st.lists(
+        st.tuples(
+            st.integers(0, 2000),
+            st.integers(0, 12),
+            st.sampled_from([b"|", b"^", b"~", b"&", b"\\", b'""', b"\r", b"\n", b"9", b"\xe9", b"^^^"]),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+)
+@settings(max_examples=400, deadline=None)
+def test_a_damaged_message_is_read_or_refused_and_always_answered(data: bytes, cuts: list[tuple[int, int, bytes]]) -> None:
+    for start, length, instead in cuts:
+        data = data[:start] + instead + data[start + length :]
+    try:
+        message = er7.parse(data)
+    except ArchipelError as error:
+        assert ack.read(er7.parse(ack.reject(data, error, control_id="A1", at=AT))).code in ("AE", "AR")
+        return
+    event = adt.read(message)
+    answer = ack.acknowledge(message, code=ack.code(event.problems), control_id="A1", at=AT, problems=event.problems)
+    told = ack.read(er7.parse(answer))
+    assert told.control_id == message.control_id
+    assert told.is_positive is event.is_acceptable

@@ -157,6 +157,30 @@ def test_peers_that_do_not_answer(reply: bytes | None, code: str) -> None:
         assert not link.is_open
 
 
+def test_a_peer_that_drips_is_left_in_time() -> None:
+    def talk(read: Callable[[], bytes], sock: socket.socket) -> None:
+        read()
+        for number in range(300):
+            sock.sendall(b"x" if number else b"\x0bMSH")
+            time.sleep(0.01)
+
+    with receiver(talk) as there:
+        started = time.monotonic()
+        with pytest.raises(Unavailable) as raised:
+            connection(there).send(message("1"))
+        assert raised.value.code == "unanswered"
+        assert time.monotonic() - started < 2
+
+
+def test_receipts_without_end_are_no_answer_to_the_act() -> None:
+    def talk(read: Callable[[], bytes], sock: socket.socket) -> None:
+        sock.sendall(answer(read(), "CA") * 40)
+
+    with receiver(talk) as there, pytest.raises(Unavailable) as raised:
+        connection(there).send(message("1", "AL", "AL"))
+    assert raised.value.code == "no-acknowledgement"
+
+
 def test_a_late_answer_is_not_taken_for_the_next() -> None:
     def talk(read: Callable[[], bytes], sock: socket.socket) -> None:
         data = read()

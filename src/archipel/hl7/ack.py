@@ -7,6 +7,7 @@ us, or not now.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -133,11 +134,12 @@ class _Header:
     @staticmethod
     def salvaged(data: bytes) -> _Header:
         start = data[:4_096].find(b"MSH")
-        head = data[start : start + 4_096].splitlines()[0] if start >= 0 else b""
+        head = re.split(rb"[\r\n]", data[start : start + 4_096])[0] if start >= 0 else b""
+        fields = head.split(head[3:4])[:17] if len(head) > 4 else []  # MSH-18 may be what is wrong: an answer in ASCII needs none
         try:
-            return _Header.of(er7.parse(b"".join(bytes([byte]) if byte < 128 else b"?" for byte in head)))
+            return _Header.of(er7.parse(re.sub(rb"[^\x20-\x7e]", b"?", head[3:4].join(fields))))
         except ArchipelError:
-            return _Header(er7.STANDARD, {11: "P", 12: "2.5.1", 18: "UNICODE UTF-8"}, "", "")
+            return _Header(er7.STANDARD, {11: "P", 12: "2.5.1"}, "", "")
 
 
 def _answer(head: _Header, *, code: str, control_id: str, at: datetime, problems: Sequence[Problem], text: str, software: str) -> bytes:
@@ -155,8 +157,7 @@ def _answer(head: _Header, *, code: str, control_id: str, at: datetime, problems
     lines.append(marks.field.join(["MSA", code, er7.escape(head.control_id, marks), er7.escape(said[:80], marks)]).rstrip(marks.field))
     for problem in problems[:PROBLEMS_MAX]:
         lines.append(_error_of_old(problem, marks) if is_old else _error(problem, marks))
-    declared = head.fields.get(18, "")
-    return er7.encoded("".join(line + "\r" for line in lines), declared, marks)
+    return er7.encoded("".join(line + "\r" for line in lines), "", marks)  # in the codec that the message was read with
 
 
 def _error(problem: Problem, marks: er7.Encoding) -> str:

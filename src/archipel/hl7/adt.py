@@ -12,10 +12,10 @@ from datetime import date
 from archipel.hl7 import adt_patient, adt_visit, types
 from archipel.hl7.adt_model import AdtEvent, Patient, Prior, Visit
 from archipel.hl7.er7 import Message, Segment
-from archipel.hl7.problems import Problems
+from archipel.hl7.problems import Problem, Problems
 from archipel.hl7.tables import TRIGGERS, Trigger
 
-__all__ = ["EVENTS", "AdtEvent", "read"]
+__all__ = ["EVENTS", "AdtEvent", "read", "subject"]
 
 EVENTS = {"ADT": frozenset(TRIGGERS)}
 """What ``ack.check_header`` takes for a receiver of ADT."""
@@ -71,6 +71,17 @@ def read(message: Message) -> AdtEvent:
         unread=tuple((z.name, z.raw) for name in sorted(message.names) if name[0] == "Z" and name not in _READ for z in message.all(name)),
         problems=tuple(problems.found),
     )
+
+
+def subject(message: Message) -> tuple[Patient, Visit | None, tuple[Problem, ...]]:
+    """The person and the visit of any message that has a PID (ORM, OMI, ORU, SIU, MDM), and what is wrong in them."""
+    problems = Problems()
+    sent_at = adt_visit.instant(message.first("MSH"), 7, problems)
+    is_french = "FRA" in (message.value("MSH-12.2"), message.value("MSH-17"))
+    patient, _ = _patients(message, "", is_french=is_french, on=sent_at.on if sent_at else None, problems=problems)
+    pv1 = message.first("PV1")
+    visit = adt_visit.visit(pv1, message.first("PV2"), problems) if pv1 else None
+    return patient, visit, tuple(problems.found)
 
 
 def _patients(message: Message, code: str, *, is_french: bool, on: date | None, problems: Problems) -> tuple[Patient, Patient | None]:

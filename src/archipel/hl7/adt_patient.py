@@ -146,7 +146,11 @@ def _names(pid: Segment, *, is_french: bool, problems: Problems) -> tuple[XPN, X
     field = pid.field(5)
     if field.is_empty:
         problems.add("required-field", pid.path(5), "There is no name; an unknown one is sent as ^^^^^^U.")
-    read = [problems.take(WARNING, types.xpn, of, pid.path(5, n)) for n, of in enumerate(field.repetitions, 1) if not of.is_empty]
+    read = [
+        problems.take(WARNING, types.xpn, of, pid.path(5, n))
+        for n, of in enumerate(field.repetitions, 1)
+        if not of.is_empty and not field.is_delete
+    ]
     names = tuple(name for name in read if name is not None)
     order = ("L", "B", "M", "") if is_french else ("B", "M", "L", "")
     birth = _of_type(names, order)

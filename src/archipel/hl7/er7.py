@@ -222,7 +222,10 @@ class Message:
         return self.value("MSH-10")
 
     def with_field(self, path: str, value: Value) -> Message:
-        """The message with one whole field written anew (``PID-3``); segments end with CR then, everything else stays as it was."""
+        """The message with one whole field written anew (``PID-3``); segments end with CR then, everything else stays as it was.
+
+        Raises ``LookupError`` when it has no such segment.
+        """
         at = place(path)
         index = self._at[at.segment][at.number - 1]
         parts = self._lines[index].split(self.encoding.field)

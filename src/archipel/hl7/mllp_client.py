@@ -16,7 +16,7 @@ from types import TracebackType
 
 from archipel.hl7 import ack, er7, mllp
 from archipel.hl7.ack import Acknowledgement
-from archipel.kit.errors import Invalid, Unavailable
+from archipel.kit.errors import Invalid, LimitReached, Unavailable
 
 ACK_BYTES_MAX = 1_048_576
 STRAY_ACKS_MAX = 20  # acknowledgements of other messages that are passed over while one is awaited
@@ -112,14 +112,10 @@ class Connection:
         read = er7.parse(message)
         if not read.control_id:
             raise Invalid("A message has a control id (MSH-10).", code="required-field", field="MSH-10")
-        asked = ack.wanted(read)
+        awaits_the_act = after_the_act and ack.wanted(read).application in ("AL", "SU")
         data = mllp.frame(message)
         self.open()
-        until = self._sent(data)
-        while True:
-            answer = self._answer(read.control_id, until)
-            if answer.code != "CA" or not after_the_act or asked.application not in ("AL", "SU"):
-                return answer
+        return self._answer(read.control_id, awaits_the_act, self._sent(data))
 
     def _sent(self, data: bytes) -> float:
         sock = self._live()
@@ -131,19 +127,19 @@ class Connection:
             raise Unavailable(f"{self.name} did not take the message.", code="unanswered", detail=repr(error)) from error
         return time.monotonic() + self.limits.response_s
 
-    def _answer(self, control_id: str, until: float) -> Acknowledgement:
+    def _answer(self, control_id: str, awaits_the_act: bool, until: float) -> Acknowledgement:
         for _ in range(STRAY_ACKS_MAX):
             frame = self._frame(until)
             try:
                 if frame.fault:
                     raise Invalid("The acknowledgement is cut off or too long.", code="data-type")
                 answer = ack.read(er7.parse(frame.data))
-            except Invalid as error:
+            except (Invalid, LimitReached) as error:
                 self.close()
                 raise Unavailable(
                     f"{self.name} answered what is no acknowledgement.", code="no-acknowledgement", detail=str(error)
                 ) from error
-            if answer.control_id == control_id:
+            if answer.control_id == control_id and not (answer.code == "CA" and awaits_the_act):
                 return answer
         self.close()
         raise Unavailable(f"{self.name} acknowledges other messages than the one that was sent.", code="no-acknowledgement")
@@ -151,8 +147,11 @@ class Connection:
     def _frame(self, until: float) -> mllp.Frame:
         while not self._frames:
             sock = self._live()
+            left = until - time.monotonic()
             try:
-                sock.settimeout(max(0.001, until - time.monotonic()))
+                if left <= 0:
+                    raise TimeoutError
+                sock.settimeout(left)
                 data = sock.recv(_READ_BYTES)
             except TimeoutError as error:
                 self.close()
