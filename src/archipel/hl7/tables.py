@@ -1,7 +1,8 @@
-"""OIDs and value sets that messages are read with, each with its source. What is ``unverified`` decides nothing.
+"""OIDs and value sets that messages are read with, each with its source. What is unverified warns at most and decides nothing.
 
-Sources: [INS] list of the assigning authorities of the INS (ANS) and the FR Core profile of the patient with INS; [PAM] IHE PAM France
-2.11 and FR Core's copies of its tables; [HL7] HL7 v2.5.1 appendix A; [CI-SIS] national examples of teleradiology and document transmission.
+Sources: [INS] the FR Core profile of the patient with INS; [FRC] code systems of FR Core that copy tables of IHE PAM France (0445, proofs);
+[EX] the national examples (PAM.FR consents, teleradiology, document transmission); [IMPL] field lists of PAM.FR 2.11 in independent open
+implementations: the text of PAM.FR itself has not been compared; [HL7] HL7 v2.5.1 appendix A, from general knowledge of the standard.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ INS_OIDS = {INS_NIR: "NIR", INS_NIA: "NIA", INS_NIR_TEST: "NIR", INS_NIR_DEMO: "
 INS_TEST_OIDS = frozenset({INS_NIR_TEST, INS_NIR_DEMO})
 """Numbers of these never stand for a real person."""
 
-PROFESSIONALS = "1.2.250.1.71.4.2.1"  # [CI-SIS] ASIP-SANTE-PS: RPPS, ADELI, and the national id "IDNPS" that is "8" and the RPPS
-STRUCTURES = "1.2.250.1.71.4.2.2"  # [CI-SIS] ASIP-SANTE-ST: FINESS
+PROFESSIONALS = "1.2.250.1.71.4.2.1"  # [EX] ASIP-SANTE-PS: RPPS, ADELI, and the national id "IDNPS" that is "8" and the RPPS
+STRUCTURES = "1.2.250.1.71.4.2.2"  # [EX] ASIP-SANTE-ST: FINESS
 
 RELIABILITY = {
     "VIDE": "not yet qualified",
@@ -43,7 +44,7 @@ RELIABILITY = {
     "FICT": "fictitious",
     "DOUT": "doubtful",
 }
-"""PID-32, table 0445 with its French values [PAM]."""
+"""PID-32, table 0445 with its French values [FRC]."""
 
 FLAGS = {
     "HOMD": "homonym",
@@ -64,7 +65,7 @@ FLAGS = {
 """The word for a code of PID-32 that is an attribute of the identity, beside its status."""
 
 IDENTITY_MODES = {"SM": "typed", "CV": "carte Vitale", "INSI": "INSi", "CB": "bar code", "RFID": "RFID", "AV": "application carte Vitale"}
-"""ZFD-5 [PAM]."""
+"""ZFD-5 [IMPL]; AV is unverified."""
 
 IDENTITY_PROOFS = {
     "AN": "extract of the birth certificate",
@@ -82,14 +83,14 @@ IDENTITY_PROOFS = {
     "TC": "trusted third party",
     "AV": "application carte Vitale",
 }
-"""ZFD-7 [PAM]."""
+"""ZFD-7 [FRC]; AV and IE were announced for it and are unverified."""
 
 SEXES = frozenset("AFMNOU")  # table 0001 [HL7]
 PATIENT_CLASSES = frozenset("BCEINOPRU")  # table 0004 [HL7]
-MOVEMENT_ACTIONS = frozenset({"INSERT", "UPDATE", "CANCEL"})  # ZBE-4, IHE ITI-31
-ZFA_FEEDING = {"INO": "informed, does not oppose", "IO": "informed, opposes", "NA": "not asked"}  # ZFA-9 [PAM]
-ZFA_CONSULTATION = {"IC": "informed, consents", "INC": "informed, refuses", "NA": "not asked"}  # ZFA-11 [PAM]
-BIRTH_PLACE = "BDL"  # XAD-7, birth delivery location, its INSEE code in XAD-9 [CI-SIS]
+MOVEMENT_ACTIONS = frozenset({"INSERT", "UPDATE", "CANCEL"})  # ZBE-4, IHE ITI-31 [EX] [IMPL]
+ZFA_FEEDING = {"INO": "informed, does not oppose", "IO": "informed, opposes", "NA": "not asked"}  # ZFA-9 [EX]; NA is unverified
+ZFA_CONSULTATION = {"IC": "informed, consents", "INC": "informed, refuses", "NA": "not asked"}  # ZFA-11 [EX]
+BIRTH_PLACE = "BDL"  # XAD-7, birth delivery location, its INSEE code in XAD-9 [EX]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ TRIGGERS = {
     "A55": Trigger("cancel", cancels="A54"),
     "Z99": Trigger("movement"),
 }
-"""HL7 v2.5.1 3.3, IHE ITI-8, ITI-30 and ITI-31 (Z99: a movement of the past is corrected)."""
+"""HL7 v2.5.1 3.3, IHE ITI-8, ITI-30 and ITI-31 (Z99: a movement of the past is corrected) [HL7]."""
 
 
 def nir_key(number: str) -> str | None:
