@@ -196,6 +196,7 @@ def _state_figures(platform: Platform, gauges: Gauges) -> dict[str, Any]:
     if state is not None:
         figures["lag"] = max((one["lag"] for one in state["followers"]), default=0)
         figures["jobs_waiting"] = state["jobs"]["waiting"][0]
+        figures["seal_lag_s"] = state["more"]["archipel_seal_lag_seconds"][1]
     return figures
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from archipel import __version__
-from archipel.archive import Scrubber
+from archipel.archive import Scrubber, seal_study, settle_due
 from archipel.archive import followers as archive_followers
 from archipel.archive.changes import InstanceStored
 from archipel.kit import jobs
@@ -49,6 +49,29 @@ def test_the_system_page_says_what_runs_and_what_is_kept(door_on: Door) -> None:
     verified = client.get("/system").json()["verification"]
     assert verified["started_at"] and verified["ended_at"]
     assert (verified["instance_count"], verified["damaged"]) == (4, 0)
+
+
+def test_the_system_page_says_how_far_sealing_is(door_on: Door) -> None:
+    door = door_on
+    study = make.ct_study(series=2, instances=2)
+    door.store(*study)
+    client = door.client("physicist")
+    client.get("/system")
+    time.sleep(1)
+    state = client.get("/system").json()
+    assert state["copies"] is None and state["volume"]["received_bytes"] > 4 * 512 < state["volume"]["stored_bytes"]
+    opened = {"active": True, "sealed_series": 0, "open_series": 2, "waiting_studies": 0, "lag_s": 0, "objects_let_go": 0}
+    assert state["sealing"] == opened
+    door.clock.advance(3600)
+    door.database.transact(lambda tx: settle_due(tx, quiet_s=60))
+    for follower in archive_followers(door.blobs, quiet_s=60):
+        while advance(door.database, follower):
+            pass
+    door.clock.advance(90)
+    assert client.get("/system").json()["sealing"] == opened | {"waiting_studies": 1, "lag_s": 90}
+    assert seal_study(door.database, door.blobs, study[0].StudyInstanceUID) == 2
+    found = client.get("/system").json()["sealing"]
+    assert (found["sealed_series"], found["objects_let_go"] > 0) == (2, True)
 
 
 def test_a_parked_change_is_shown_and_tried_again(tmp_path: Path) -> None:

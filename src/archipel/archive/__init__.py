@@ -12,7 +12,7 @@ Follows:   InstanceStored, StudySettled (own: quiet timer, rejection notes, seal
 from archipel.archive.conflicts import Conflict, Difference, conflict_with_id, conflicts, count_conflicts, resolve, same_pixels
 from archipel.archive.copy import Copier, mend_from_copy
 from archipel.archive.exams import Exam, Series, exam, exams, series_of, study_count_of_site, totals
-from archipel.archive.figures import figures
+from archipel.archive.figures import figures, volume
 from archipel.archive.find import DEFAULTS, DERIVED_PATHS, find, header_values
 from archipel.archive.follow import followers
 from archipel.archive.headers import bulk_data_url, header_bytes, header_row
@@ -36,5 +36,5 @@ __all__ = [
     "figures", "find", "followers", "header_bytes", "header_row", "header_values", "headers_of", "kind_of", "locate", "make_note",
     "mend_from_copy", "note_bytes", "note_ref", "object_keys", "orphans", "own_note", "part10", "rebuild", "rebuild_objects", "reject",
     "rejections", "resolve", "revoke_rejections", "same_pixels", "scrubbed", "seal_study", "series_of", "settle_due", "standing_rejection",
-    "stored_end", "study_count_of_site", "totals", "verify", "walk_file",
+    "stored_end", "study_count_of_site", "totals", "verify", "volume", "walk_file",
 ]  # fmt: skip

@@ -249,6 +249,13 @@ def count(tx: Tx) -> int:
     return int(tx.execute(select_(func.count()).select_from(sealed)).scalar_one())
 
 
+def volume(tx: Tx) -> tuple[int, int]:
+    """How many series have open rows, and how many bytes all instances had as received; reads every open row and every study."""
+    opened = select_(instance.c.study_uid, instance.c.series_uid).distinct().subquery()
+    size = tx.execute(select_(func.sum(study.c.size_bytes))).scalar_one()
+    return int(tx.execute(select_(func.count()).select_from(opened)).scalar_one()), int(size or 0)
+
+
 def any_sealed(tx: Tx) -> bool:
     """Whether there is a sealed series at all."""
     return tx.execute(select_(sealed.c.id).limit(1)).first() is not None

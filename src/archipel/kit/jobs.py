@@ -174,6 +174,14 @@ def unfinished(tx: Tx) -> dict[str, tuple[int, str]]:
     return {state: found.get(state, (0, "")) for state in states}
 
 
+def open_since(tx: Tx, name: str) -> tuple[int, str]:
+    """How many jobs of a name wait or run, and the creation of the oldest as text ('' when there is none)."""
+    j = rows.job.c
+    statement = select(func.count(), func.min(j.created_at)).where(j.state.in_(("waiting", "running")), j.name == name)
+    count, oldest = tx.execute(statement).one()
+    return int(count), oldest or ""
+
+
 def is_open(tx: Tx, dedup_key: str) -> bool:
     """Whether a job with this key waits or runs."""
     return tx.execute(select(rows.job.c.id).where(rows.job.c.dedup_key == dedup_key)).scalar() is not None

@@ -31,7 +31,7 @@ MINUTES_KEPT = 70
 # Places that several machines see and on which neither SQLite's write-ahead log nor our file locks hold.
 SHARED_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "ceph", "glusterfs", "lustre", "beegfs", "gpfs", "ocfs2", "gfs2", "afs", "fuse.")
 ADDED = ("received", "received_bytes", "refused", "errors")
-HIGHEST = ("waiting", "lag", "jobs_waiting")
+HIGHEST = ("waiting", "lag", "jobs_waiting", "seal_lag_s")
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def note_minute(tx: Tx, process_id: str, at: datetime, figures: dict[str, int]) 
 def last_hour(tx: Tx) -> list[dict[str, Any]]:
     """The last sixty minutes of all processes together, oldest first, quiet ones included.
 
-    ``at``, added up ``received``, ``received_bytes``, ``refused``, ``errors``, and the highest ``waiting``, ``lag``, ``jobs_waiting``.
+    ``at``, added up ``received``, ``received_bytes``, ``refused``, ``errors``, and the highest of what HIGHEST names.
     """
     newest = tx.now().replace(second=0, microsecond=0)
     minutes = [newest - timedelta(minutes=ago) for ago in range(59, -1, -1)]

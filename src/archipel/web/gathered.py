@@ -14,7 +14,7 @@ from archipel.kit.blobs import Blobs
 from archipel.kit.database import Database
 from archipel.kit.scope import Scope
 
-COUNTS_KEPT_S, BLOBS_KEPT_S = 30.0, 600.0
+COUNTS_KEPT_S, VOLUME_KEPT_S, BLOBS_KEPT_S = 30.0, 60.0, 600.0
 WAIT_S = 0.5
 
 
@@ -61,7 +61,12 @@ def gatherers(database: Database, blobs: Blobs) -> dict[str, Gathered]:
             open_count = archive.count_conflicts(tx, Scope.system("web.counts"), state="open")
             return Counts(**archive.totals(tx), conflicts_open=open_count)
 
+    def volume() -> dict[str, int]:
+        with database.read() as tx:
+            return archive.volume(tx)
+
     return {
         "counts": Gathered(counts, COUNTS_KEPT_S, Counts()),
+        "volume": Gathered(volume, VOLUME_KEPT_S, {"open_series": -1, "received_bytes": -1}),
         "blobs": Gathered(lambda: sum(size for _, size in blobs.list("")), BLOBS_KEPT_S, -1),
     }

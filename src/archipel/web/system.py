@@ -108,6 +108,32 @@ class MinuteAnswer(BaseModel):
     waiting: int
     lag: int
     jobs_waiting: int
+    seal_lag_s: int
+
+
+class SealingAnswer(BaseModel):
+    """How far settled series have become one object each; ``lag_s`` is how long the oldest study has been waiting for it."""
+
+    active: bool
+    sealed_series: int
+    open_series: int = Field(description="Series that still have rows for each instance; a minute old, -1 before the first count.")
+    waiting_studies: int
+    lag_s: int
+    objects_let_go: int = Field(description="Objects whose contents were sealed elsewhere, and that go after a time.")
+
+
+class CopiesAnswer(BaseModel):
+    """Sealed objects that are to be copied to the object store, where a folder stands before it."""
+
+    waiting: int
+    oldest_s: int
+
+
+class VolumeAnswer(BaseModel):
+    """Bytes of all instances as received, and of all objects as stored, those that were let go included; -1 before the first count."""
+
+    received_bytes: int
+    stored_bytes: int
 
 
 class VerificationAnswer(BaseModel):
@@ -136,6 +162,9 @@ class SystemAnswer(BaseModel):
     processes: list[ProcessAnswer]
     last_hour: list[MinuteAnswer]
     verification: VerificationAnswer
+    sealing: SealingAnswer
+    copies: CopiesAnswer | None = Field(description="Nothing where objects arrive in their store.")
+    volume: VolumeAnswer
 
 
 class ParkedAnswer(BaseModel):
@@ -185,7 +214,9 @@ def read_system(call: SystemReader) -> SystemAnswer:
         position, states, job_counts = feed.position(tx), feed.status(tx, parts.followers), jobs.counts(tx)
         running, minutes = processes.running(tx), processes.last_hour(tx)
         associations, verified = _associations(tx, call, running), archive.scrubbed(tx)
-    disk = shutil.disk_usage(parts.settings.data)
+        figures = {name: int(value) for name, (_, value) in archive.figures(tx).items()}
+    disk, stored_bytes = shutil.disk_usage(parts.settings.data), parts.gathered["blobs"].value()
+    volume = parts.gathered["volume"].value()
     return SystemAnswer(
         version=__version__,
         started_at=parts.started_at,
@@ -196,7 +227,7 @@ def read_system(call: SystemReader) -> SystemAnswer:
         feed=FeedAnswer(position=position, followers=[FollowerAnswer(**state) for state in states]),
         jobs=JobCounts(**{name: job_counts[name] for name in ("waiting", "running", "failed")}),
         disk=Disk(
-            data_total_bytes=disk.total, data_free_bytes=disk.free, blobs_bytes=parts.gathered["blobs"].value(),
+            data_total_bytes=disk.total, data_free_bytes=disk.free, blobs_bytes=stored_bytes,
             database_bytes=call.database.size_bytes(),
         ),
         counts=parts.gathered["counts"].value(),
@@ -206,6 +237,13 @@ def read_system(call: SystemReader) -> SystemAnswer:
             started_at=verified["started_at"] or None, ended_at=verified["ended_at"] or None, instance_count=verified["checked"],
             size_bytes=verified["bytes"], damaged=verified["damaged_now"],
         ),
+        sealing=SealingAnswer(
+            active=parts.settings.archive.seal, sealed_series=figures["archipel_sealed_series"], open_series=volume["open_series"],
+            waiting_studies=figures["archipel_seal_waiting"], lag_s=figures["archipel_seal_lag_seconds"],
+            objects_let_go=figures["archipel_objects_let_go"],
+        ),
+        copies=_copies(figures) if parts.settings.blobs.local else None,
+        volume=VolumeAnswer(received_bytes=volume["received_bytes"], stored_bytes=stored_bytes),
     )  # fmt: skip
 
 
@@ -247,6 +285,10 @@ def reset_demo(call: Annotated[Call, needs("demo.reset")]) -> Reset:
         reset(tx)
         audit.record(tx, call.actor, "demo.reset")
     return Reset()
+
+
+def _copies(figures: dict[str, int]) -> CopiesAnswer:
+    return CopiesAnswer(waiting=figures["archipel_copies_waiting"], oldest_s=figures["archipel_copies_oldest_seconds"])
 
 
 def _told(call: Call, row: dict[str, Any]) -> dict[str, Any]:
