@@ -1,4 +1,4 @@
-"""What sealing saves and costs: index bytes per instance, bytes kept of bytes received, and reading before and after.
+"""What sealing saves and costs: index bytes per instance, bytes kept of bytes received, reading and metadata before and after.
 
     python benchmarks/sealed.py [--series 20] [--instances 200] [--ct FOLDER]
 
@@ -28,12 +28,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from archipel import archive
 from archipel.archive import Level, Query, packing
+from archipel.archive.seal import seal_series
 from archipel.demo import demo_exams
 from archipel.dicom import uids
 from tests import make
 from tests.archive.room import EVERYTHING, Room
+from tests.dicomweb.region import running
 from tests.servers import Backend
 
+UNREADABLE = (pydicom.errors.InvalidDicomError, OSError, ValueError, AttributeError, TypeError, EOFError, KeyError)
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "dicom"
 
 
@@ -88,6 +91,55 @@ def reading(room: Room, study_uid: str, uid: str) -> dict[str, float]:
     }
 
 
+def real_header(instances: int, source: Path) -> list[Any]:
+    """A series with the header of a real CT image of the folder, or that of the tests' where there is none."""
+    real = next(
+        (ds for ds in map(_read, sorted(source.rglob("*"))) if ds is not None and ds.get("Modality") == "CT" and len(ds) > 80), None
+    )
+    made = make.ct_study(instances=instances, size=64)
+    for ds in made if real is not None else ():
+        for element in real:
+            if element.tag not in ds and element.tag.group < 0x7FE0:
+                ds.add(element)
+    return made
+
+
+def _read(path: Path) -> Any:
+    try:
+        ds = pydicom.dcmread(path, stop_before_pixels=True)
+        return ds if ds.file_meta.TransferSyntaxUID in uids.NATIVE else None
+    except UNREADABLE:
+        return None
+
+
+def metadata(folder: Path, made: list[Any]) -> dict[str, tuple[float, int]]:
+    """Milliseconds of the metadata of a series over HTTP and bytes of the answer, by what was done; nothing is remembered between two."""
+    found = {}
+    with running(folder, Backend("sqlite-files", f"sqlite:///{folder / 'archipel.db'}", f"file://{folder / 'blobs'}")) as region:
+        region.put(made)
+        study_uid, series_uid = str(made[0].StudyInstanceUID), str(made[0].SeriesInstanceUID)
+        with region.client(Accept="application/dicom+json") as client:
+
+            def ask(**more: str) -> tuple[float, int]:
+                times = []
+                for _ in range(15):
+                    region.forget()
+                    client.get("/studies?limit=1")
+                    start = time.perf_counter()
+                    with client.stream("GET", f"/studies/{study_uid}/series/{series_uid}/metadata", headers=more) as answer:
+                        size = sum(map(len, answer.iter_raw()))
+                    times.append(time.perf_counter() - start)
+                return statistics.median(times) * 1e3, size
+
+            found["open"] = ask()
+            seal_series(region.database, region.blobs, study_uid, series_uid, root=region.url)
+            found["sealed, by the address known at sealing"] = ask()
+            found["sealed, by another"] = ask(Host="archive.example")
+            etag = client.get(f"/studies/{study_uid}/series/{series_uid}/metadata").headers["etag"]
+            found["sealed, not modified"] = ask(**{"If-None-Match": etag})
+    return found
+
+
 def ct_files(folder: Path) -> Iterator[bytes]:
     """Uncompressed CT images of a folder, or of the demo region."""
     if not folder.is_dir():
@@ -104,7 +156,7 @@ def packed_share(folder: Path, source: Path) -> tuple[int, int, float]:
     for content in ct_files(source):
         try:
             ds = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True)
-        except (pydicom.errors.InvalidDicomError, OSError, ValueError, AttributeError, TypeError, EOFError, KeyError):
+        except UNREADABLE:
             continue
         if ds.get("Modality") == "CT" and getattr(ds.file_meta, "TransferSyntaxUID", "") in uids.NATIVE and "Rows" in ds:
             room.send(content)
@@ -145,6 +197,9 @@ def main() -> None:
         print(f"sealing: {count / seconds:.0f} small instances in a second")
         for label, value in was.items():
             print(f"{label}: {value:.2f} ms open, {now[label]:.2f} ms sealed")
+        (folder / "metadata").mkdir()
+        for label, (value, size) in metadata(folder / "metadata", real_header(asked.instances, asked.ct)).items():
+            print(f"metadata of a series of {asked.instances}, {label}: {value:.1f} ms, {size / 1e3:.0f} kB")
         (folder / "ct").mkdir()
         received, kept, seconds = packed_share(folder / "ct", asked.ct)
         rate = received / 1e6 / seconds

@@ -37,7 +37,7 @@ HEADER_BYTES_MAX = 64 << 20
 KEPT_HEADER_BYTES_MAX = 16 << 20
 PART_BYTES_MAX = 64 << 20
 LEVEL = 6
-LEVEL_AGAIN = 1
+LEVEL_AGAIN = 4
 _URI = b'"BulkDataURI":"'  # a quotation mark within a value is written \"
 
 log = structlog.get_logger(__name__)
