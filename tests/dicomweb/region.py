@@ -13,8 +13,11 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 from pydicom.dataset import Dataset
+from sqlalchemy import select
 
 from archipel import archive, dicomweb, directory, migrations, signin
+from archipel.archive import rows
+from archipel.archive.seal import seal_series
 from archipel.dicom.pixels import PixelWorkers
 from archipel.kit.actor import Actor
 from archipel.kit.blobs import open_blobs
@@ -32,7 +35,8 @@ SYSTEM = Actor.system("tests")
 class Region:
     """One archive with its door at ``url``; ``client()`` is signed in as an archive operator."""
 
-    def __init__(self, folder: Path, backend: Backend, **settings: Any) -> None:
+    def __init__(self, folder: Path, backend: Backend, *, seals: bool = False, **settings: Any) -> None:
+        self.seals = seals
         self.database = Database(backend.database_url)
         migrations.upgrade(self.database)
         self.blobs = open_blobs(backend.blobs_url, **{key: value for key, value in backend.blobs.items() if key != "url"})
@@ -109,13 +113,24 @@ class Region:
             spooled = self.spool.new()
             spooled.write(one if isinstance(one, bytes) else one.read_bytes() if isinstance(one, Path) else make.part10(one))
             futures.append(self.receiver.submit(archive.Incoming.from_part10(spooled, source)))
-        return [future.result(30) for future in futures]
+        outcomes = [future.result(30) for future in futures]
+        if self.seals:
+            self.seal(self.url)
+        return outcomes
+
+    def seal(self, root: str = "") -> None:
+        """Seal every series with open rows; ``root`` is the address of the door, if it is known."""
+        with self.database.read() as tx:
+            i = rows.instance.c
+            some = list(tx.execute(select(i.study_uid, i.series_uid).distinct()))
+        for one in some:
+            seal_series(self.database, self.blobs, *one, root=root)
 
 
 @contextmanager
-def running(folder: Path, backend: Backend, **settings: Any) -> Iterator[Region]:
+def running(folder: Path, backend: Backend, *, seals: bool = False, **settings: Any) -> Iterator[Region]:
     """A region that is stopped at the end."""
-    region = Region(folder, backend, **settings).start()
+    region = Region(folder, backend, seals=seals, **settings).start()
     try:
         yield region
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 from dataclasses import replace
@@ -13,10 +14,11 @@ from pydicom.dataset import Dataset
 
 from archipel import archive
 from archipel.archive import headers, rows_sealed, sealed_object
-from archipel.archive.seal import seal_series
+from archipel.kit.errors import Invalid
 from archipel.kit.scope import Scope
 from tests import make
 from tests.archive.room import SYSTEM
+from tests.dicom.samples import all_files
 from tests.dicomweb.region import Region
 from tests.dicomweb.test_retrieve import url_of
 
@@ -33,11 +35,6 @@ def study_of(*, series: int = 2, instances: int = 3) -> list[Dataset]:
         ds.private_block(0x0009, "ARCHIPEL TESTS", create=True).add_new(1, "OB", b"\1\2\3\4" * 1000)
         ds.StudyDescription = '"BulkDataURI":"/studies/'
     return made
-
-
-def seal(region: Region, *made: Dataset, root: str = "") -> None:
-    for key in sorted({(str(ds.StudyInstanceUID), str(ds.SeriesInstanceUID)) for ds in made}):
-        assert seal_series(region.database, region.blobs, *key, root=root)
 
 
 def refs_of(region: Region, ds: Dataset) -> list[archive.InstanceRef]:
@@ -64,7 +61,7 @@ def test_open_and_sealed_say_the_same_by_every_name(region: Region, root: str) -
     names: list[dict[str, str]] = [{}, {"Host": "archive.example:8443"}, {"Host": 'a"b.example'}]
     asked = [(url, name | {"Accept-Encoding": coding}) for url in urls for name in names for coding in ("gzip", "identity")]
     before = [got(region, url, **more) for url, more in asked]
-    seal(region, *made, root=root)
+    region.seal(root)
     assert kept(region, made[0]) is not None
     region.forget()
     for (url, more), (old, body) in zip(asked, before, strict=True):
@@ -80,7 +77,7 @@ def test_open_and_sealed_say_the_same_by_every_name(region: Region, root: str) -
 def test_what_was_deflated_at_sealing_is_sent_as_it_is(region: Region) -> None:
     made = study_of()
     region.put(made)
-    seal(region, *made, root=region.url)
+    region.seal(region.url)
     for ds in (made[0], made[-1]):
         found = kept(region, ds)
         assert found is not None
@@ -95,7 +92,7 @@ def test_who_may_not_see_all_sees_the_rest(region: Region) -> None:
     """Rejected, late, and one series open beside a sealed one."""
     made = study_of(instances=4)
     region.put(made)
-    seal(region, *made)
+    region.seal()
     url = url_of(made[0], "study")
     with region.database.write() as tx:
         uid = str(made[1].SOPInstanceUID)
@@ -106,7 +103,7 @@ def test_who_may_not_see_all_sees_the_rest(region: Region) -> None:
         assert [row["00080018"]["Value"][0] for row in rows] == shown
         assert got(region, url_of(made[1]))[0].status_code == 404
         if again:
-            seal(region, *made)
+            region.seal()
         region.forget()
     assert kept(region, made[0]) is None
     assert kept(region, made[-1]) is not None
@@ -160,7 +157,7 @@ def endless(data: bytearray) -> bytearray:
 def test_an_object_without_headers_that_can_be_used_is_read_itself(region: Region, change: Any) -> None:
     made = study_of(series=1)
     region.put(made)
-    seal(region, *made)
+    region.seal()
     url = url_of(made[0], "series")
     expected = got(region, url, **{"Accept-Encoding": "identity"})[1]
     altered(region, made[0], change)
@@ -173,7 +170,7 @@ def test_an_object_without_headers_that_can_be_used_is_read_itself(region: Regio
 def test_headers_are_of_exactly_these_instances(region: Region) -> None:
     made = study_of(series=1)
     region.put(made)
-    seal(region, *made)
+    region.seal()
     refs = refs_of(region, made[0])
     assert archive.headers_of(region.blobs, refs) is not None
     others = [refs[:2], refs[::-1], [*refs[:2], replace(refs[2], digest="0" * 64)], [*refs[:2], replace(refs[2], blob_key="sealed/00/x")]]
@@ -183,7 +180,30 @@ def test_headers_are_of_exactly_these_instances(region: Region) -> None:
 def test_the_index_holds_none_of_it(region: Region) -> None:
     made = study_of(series=1)
     region.put(made)
-    seal(region, *made)
+    region.seal()
     with region.database.read() as tx:
         (one,) = rows_sealed.of_study(tx, str(made[0].StudyInstanceUID))
     assert "BulkDataURI" not in one.text.replace(made[0].StudyDescription, "")
+
+
+def test_real_series_of_many_makers_say_the_same(region: Region) -> None:
+    some = sorted(all_files(), key=lambda path: (path.stat().st_size, path))[:500]
+    for path in some:
+        with contextlib.suppress(Invalid):  # is no DICOM
+            region.put([path])
+    with region.database.read() as tx:
+        exams, _, _ = archive.exams(tx, Scope.system("tests"), archive.Query(archive.Level.STUDY, limit=1000))
+    assert len(exams) > 40
+    before = {exam.study_uid: got(region, f"/studies/{exam.study_uid}", **{"Accept-Encoding": "identity"}) for exam in exams}
+    region.seal()
+    region.forget()
+    from_object = 0
+    for study_uid, (old, body) in before.items():
+        new, now = got(region, f"/studies/{study_uid}", **{"Accept-Encoding": "identity"})
+        assert (new.status_code, new.headers.get("etag")) == (old.status_code, old.headers.get("etag"))
+        assert now == body, study_uid
+        with region.database.read() as tx:
+            refs = archive.locate(tx, Scope.system("tests"), study_uid=study_uid)
+        for series_uid in {ref.series_uid for ref in refs}:
+            from_object += archive.headers_of(region.blobs, [ref for ref in refs if ref.series_uid == series_uid]) is not None
+    assert from_object > 40
