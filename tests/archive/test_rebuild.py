@@ -110,6 +110,7 @@ def test_a_rebuilt_index_equals_the_lost_one(room: Room) -> None:
     for ds in (one for study in made.values() for one in study):
         (ref,) = room.refs(sop_instance_uid=str(ds.SOPInstanceUID), include_rejected=True)
         assert b"".join(archive.dataset(room.blobs, ref)) == dataset_of(ds)
+    assert archive.headers_of(room.blobs, room.refs(series_uid=str(made["packed"][0].SeriesInstanceUID))) is not None
     room.check_counts()
     assert room.damage() == []
     assert room.fates(made["open"][0], made["sealed"][0], made["packed"][0]) == ["already_stored"] * 3

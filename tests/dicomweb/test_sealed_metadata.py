@@ -14,6 +14,9 @@ from pydicom.dataset import Dataset
 
 from archipel import archive
 from archipel.archive import headers, rows_sealed, sealed_object
+from archipel.archive.seal import seal_series
+from archipel.kit.cipher import Cipher
+from archipel.kit.encrypted import EncryptedBlobs
 from archipel.kit.errors import Invalid
 from archipel.kit.scope import Scope
 from tests import make
@@ -207,3 +210,16 @@ def test_real_series_of_many_makers_say_the_same(region: Region) -> None:
         for series_uid in {ref.series_uid for ref in refs}:
             from_object += archive.headers_of(region.blobs, [ref for ref in refs if ref.series_uid == series_uid]) is not None
     assert from_object > 40
+
+
+def test_on_each_back_end_and_under_a_cipher(region_on: Region) -> None:
+    made = study_of(series=1)
+    region_on.put(made)
+    expected = json.loads(got(region_on, url_of(made[0], "series"), **{"Accept-Encoding": "identity"})[1])
+    blobs = EncryptedBlobs(region_on.blobs, Cipher({"k1": bytes(range(32))}))
+    assert seal_series(region_on.database, blobs, str(made[0].StudyInstanceUID), str(made[0].SeriesInstanceUID), root=region_on.url)
+    found = archive.headers_of(blobs, refs_of(region_on, made[0]))
+    assert found is not None
+    assert json.loads(b"[" + found.kept.inflated() + b"]") == expected
+    ((key, size),) = region_on.blobs.list("sealed")
+    assert headers.MAGIC not in region_on.blobs.read(key, 0, size)
