@@ -69,3 +69,17 @@ def test_a_page_without_the_right_and_a_page_that_waits_are_accessible(browser: 
         expect(page.locator("h1")).to_be_visible()
         found += faults(page, Screen("loading", settle), look)
     assert not found, "\n".join(str(one) for one in found)
+
+
+def test_the_system_page_says_what_is_damaged_and_what_is_behind(browser: Browser, made_up_region: MadeUp) -> None:
+    look = next(look for look in LOOKS if look.name == "en-light-1440")
+    with open_page(browser, made_up_region, look) as page:
+        sign_in(page, made_up_region, look)
+        page.goto("/system")
+        expect(page.get_by_role("alert")).to_contain_text("2 damaged images")
+        expect(page.get_by_role("alert")).to_contain_text("archipel verify")
+        kept = page.locator("section", has=page.get_by_role("heading", name="Sealing of series")).last
+        expect(kept).to_contain_text("4 min waiting")
+        expect(kept.get_by_role("img", name="Lag of sealing in the last hour : at most 4 min")).to_be_visible()
+        copies = page.locator("section", has=page.get_by_role("heading", name="Copies to the object store")).last
+        expect(copies).to_contain_text("late")

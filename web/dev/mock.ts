@@ -246,6 +246,7 @@ function lastHour() {
       waiting: Math.round(busy / 60),
       lag: index > 36 && index < 43 ? (index - 36) * 40 : index % 5,
       jobs_waiting: index > 36 ? 3 : 0,
+      seal_lag_s: index > 30 ? (index - 30) * 9 : index % 4,
     };
   });
 }
@@ -307,6 +308,23 @@ function system(): Answer {
       instances: total((exam) => exam.instance_count),
       conflicts_open: open,
     },
+    verification: {
+      started_at: new Date(now.getTime() - 9 * 86_400_000).toISOString(),
+      ended_at: new Date(now.getTime() - 5 * 86_400_000).toISOString(),
+      instance_count: 1_284_311,
+      size_bytes: 611_000_000_000,
+      damaged: 2,
+    },
+    sealing: {
+      active: true,
+      sealed_series: 21_408,
+      open_series: 63,
+      waiting_studies: 7,
+      lag_s: 261,
+      objects_let_go: 118,
+    },
+    copies: { waiting: 12, oldest_s: 5_240 },
+    volume: { received_bytes: 1_702_000_000_000, stored_bytes: 742_000_000_000 },
   };
 }
 

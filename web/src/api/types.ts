@@ -249,7 +249,25 @@ export interface SystemState {
     waiting: number;
     lag: number;
     jobs_waiting: number;
+    seal_lag_s: number;
   }[];
+  verification: {
+    started_at: string | null;
+    ended_at: string | null;
+    instance_count: number;
+    size_bytes: number;
+    damaged: number;
+  };
+  sealing: {
+    active: boolean;
+    sealed_series: number;
+    open_series: number;
+    waiting_studies: number;
+    lag_s: number;
+    objects_let_go: number;
+  };
+  copies: { waiting: number; oldest_s: number } | null;
+  volume: { received_bytes: number; stored_bytes: number };
 }
 
 export interface ParkedChange {

@@ -71,9 +71,14 @@ export function size(bytes: number | null | undefined, language: string): string
   return `${text}\u00a0${units[unit]}`;
 }
 
-/** Elapsed time as `3 h 05`, `12 min`, `40 s` or `5 days`. */
+/** The time since an instant, as `duration` says it. */
 export function elapsed(from: string, now: Date, language: string): string {
-  const seconds = Math.max(0, Math.round((now.getTime() - new Date(from).getTime()) / 1000));
+  return duration((now.getTime() - new Date(from).getTime()) / 1000, language);
+}
+
+/** Elapsed time as `3 h 05`, `12 min`, `40 s` or `5 days`. */
+export function duration(of: number, language: string): string {
+  const seconds = Math.max(0, Math.round(of));
   if (!Number.isFinite(seconds)) return "";
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);

@@ -5,7 +5,7 @@ import { Bars } from "./Bars";
 import style from "./system.module.css";
 
 type Minute = SystemState["last_hour"][number];
-type Name = Exclude<keyof Minute, "at">;
+type Name = Exclude<keyof Minute, "at" | "seal_lag_s">;
 
 const ACCENT = "var(--app-accent)";
 const QUIET = "var(--app-violet)";
@@ -66,7 +66,8 @@ export function Activity({ minutes }: { minutes: Minute[] }) {
   );
 }
 
-function clock(iso: string | undefined, language: string): string {
+/** The hour and minute of an instant. */
+export function clock(iso: string | undefined, language: string): string {
   if (!iso) return "";
   const options = { hour: "2-digit", minute: "2-digit" } as const;
   return new Intl.DateTimeFormat(language === "fr" ? "fr-FR" : "en-GB", options).format(new Date(iso));

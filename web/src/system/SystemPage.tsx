@@ -8,6 +8,7 @@ import { Page } from "../ui/Page";
 import { Failed, Loading } from "../ui/states";
 import { Activity } from "./Activity";
 import { Disk } from "./Disk";
+import { Keeping } from "./Keeping";
 import { Processes } from "./Processes";
 import style from "./system.module.css";
 import { Associations, Doors, Feed, Jobs, Parked } from "./Tables";
@@ -56,6 +57,7 @@ export function SystemPage() {
         <>
           <Figures counts={state.counts} />
           <Activity minutes={state.last_hour} />
+          <Keeping state={state} now={now} />
           <Disk disk={state.disk} database={state.database} blobs={state.blobs} />
           <Processes processes={state.processes} now={now} />
           <div className={style.columns}>
