@@ -60,7 +60,7 @@ def settle(room: Room) -> None:
     room.follow()
     assert isinstance(room.clock, SetClock)
     room.clock.advance(61)
-    room.database.transact(archive.settle_due)
+    room.database.transact(lambda tx: archive.settle_due(tx, quiet_s=room.settings.quiet_s))
     room.follow()
 
 

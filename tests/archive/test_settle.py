@@ -18,7 +18,7 @@ from tests.archive.room import Room
 def settle(room: Room) -> list[str]:
     room.follow()
     before = len(room.changes("StudySettled"))
-    room.database.transact(archive.settle_due)
+    room.database.transact(lambda tx: archive.settle_due(tx, quiet_s=room.settings.quiet_s))
     return [p["study_uid"] for _, p in room.changes("StudySettled")[before:]]
 
 
@@ -83,7 +83,7 @@ def test_replaying_the_quiet_timer_from_zero_finds_what_has_not_settled(make_roo
     timer = feed.follower_named(archive.followers(room.blobs, quiet_s=60), "archive.quiet_timer")
     assert feed.replay(room.database, timer, 0) == 1
     clock.advance(61)
-    room.database.transact(archive.settle_due)
+    room.database.transact(lambda tx: archive.settle_due(tx, quiet_s=room.settings.quiet_s))
     assert [p["study_uid"] for _, p in room.changes("StudySettled")] == [settled[0].StudyInstanceUID, waiting[0].StudyInstanceUID]
 
 
@@ -106,7 +106,7 @@ def test_several_processes_settle_a_study_once(make_room: Callable[..., Room]) -
         together.wait(30)
         count = 0
         for _ in range(10):
-            count += database.transact(lambda tx: archive.settle_due(tx, limit=7))
+            count += database.transact(lambda tx: archive.settle_due(tx, quiet_s=60, limit=7))
             # the feed gives a change at least once: a follower that runs again starts the quiet time of what has settled
             database.transact(lambda tx: rows.set_quiet(tx, uids[:10], to_text(tx.now())))
         return count
@@ -115,6 +115,18 @@ def test_several_processes_settle_a_study_once(make_room: Callable[..., Room]) -
         counts = list(threads.map(work, databases))
     for database in databases:
         database.close()
-    room.database.transact(archive.settle_due)
+    room.database.transact(lambda tx: archive.settle_due(tx, quiet_s=room.settings.quiet_s))
     assert sorted(p["study_uid"] for _, p in room.changes("StudySettled")) == sorted(uids)
     assert sum(counts) == len(uids)
+
+
+def test_a_clock_that_was_ahead_and_is_set_back_keeps_no_study_waiting(make_room: Callable[..., Room]) -> None:
+    room = make_room(quiet_s=60)
+    clock = room.clock
+    assert isinstance(clock, SetClock)
+    clock.advance(86_400)
+    study = make.ct_study(instances=2)
+    room.send(*study)
+    assert settle(room) == []
+    clock.advance(-86_400)
+    assert settle(room) == [study[0].StudyInstanceUID]

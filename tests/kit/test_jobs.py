@@ -227,3 +227,46 @@ def test_what_was_done_a_week_ago_is_forgotten_and_what_failed_is_not(database: 
     clock.advance(120)
     database.transact(jobs.forget_done)
     assert states(database) == {"done": 1, "failed": 1}
+
+
+def test_jobs_that_a_clock_ahead_wrote_run_when_it_is_set_back(database: Database, clock: SetClock) -> None:
+    ran: list[int] = []
+
+    def act() -> None:
+        ran.append(1)
+        if len(ran) == 1:
+            raise OSError("away")
+
+    runner = JobRunner(database, {"work": act, "other": lambda: ran.append(2)})
+    add(database)
+    clock.advance(86_000)
+    assert runner.run_one()  # fails, and is put off by the clock that is ahead
+    database.transact(lambda tx: jobs.enqueue(tx, "other", {}, delay_s=40))
+    clock.advance(-86_000)
+    assert not runner.run_one()
+    jobs.set_right(database)
+    assert runner.run_one()
+    assert not runner.run_one()
+    clock.advance(41)
+    assert runner.run_one()
+    assert ran == [1, 1, 2]
+    assert states(database) == {"done": 2}
+
+
+def test_a_lease_that_a_clock_ahead_wrote_ends_in_its_time(database: Database, clock: SetClock) -> None:
+    add(database)
+    clock.advance(86_000)
+    assert jobs.lease(database) is not None
+    clock.advance(-86_000)
+    jobs.set_right(database)
+    assert jobs.lease(database) is None  # its worker may live
+    clock.advance(jobs.LEASE_S + 1)
+    assert jobs.lease(database) is not None
+
+
+def test_what_is_merely_put_off_is_left_alone(database: Database, clock: SetClock) -> None:
+    database.transact(lambda tx: jobs.enqueue(tx, "work", {}, delay_s=80_000))
+    jobs.set_right(database)
+    assert not JobRunner(database, {"work": lambda: None}).run_one()
+    clock.advance(80_001)
+    assert JobRunner(database, {"work": lambda: None}).run_one()

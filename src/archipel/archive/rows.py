@@ -218,9 +218,9 @@ def set_quiet(tx: Tx, study_uids: Iterable[str], due_at: str) -> None:
     insert_new(tx, quiet, [{"study_uid": uid, "due_at": due_at} for uid in uids if uid not in existing])
 
 
-def take_due(tx: Tx, now: str, limit: int) -> list[str]:
-    """Studies whose quiet time is over, locked for this transaction."""
-    statement = select(quiet.c.study_uid).where(quiet.c.due_at <= now).order_by(quiet.c.due_at).limit(limit)
+def take_due(tx: Tx, now: str, longest: str, limit: int) -> list[str]:
+    """Studies whose quiet time is over, or ends later than any can (the clock was set back), locked for this transaction."""
+    statement = select(quiet.c.study_uid).where((quiet.c.due_at <= now) | (quiet.c.due_at > longest)).order_by(quiet.c.due_at).limit(limit)
     return list(tx.execute(statement.with_for_update(skip_locked=True)).scalars())
 
 

@@ -36,11 +36,16 @@ T = TypeVar("T")
 FEED_LOCK = 0x41524348
 RETRIES_MAX = 6
 CONNECT_S = 5
+# A server whose machine is gone says nothing: the connection is given up after this long without an answer of its kernel.
+SILENT_S = 20
+PROBES = {"keepalives_idle": SILENT_S // 2, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": SILENT_S * 1000}
 # The database asks for the transaction to be run again: serialisation failure, deadlock.
 AGAIN = frozenset({"40001", "40P01"})
 # What a power cut may take of transactions that did not ask to be durable (decision 0014).
 RELAXED_S = 1.0
 DISK_FULL = "53100"
+# A standby that is not promoted yet: it refuses what writes, or already "set transaction read write" (feature not supported).
+READ_ONLY = frozenset({"25006", "0A000"})
 
 
 class Tx:
@@ -102,6 +107,8 @@ class Database:
         for engine in {self.engine, self._readers}:
             event.listen(engine, "handle_error", scrub)
         self._later = _SyncedLater(Path(f"{make_url(url).database}-wal"))
+        # SQLite's own wait for the one writer's place is a lottery that somebody may lose for long: the threads of a process queue for it.
+        self._turn, self._turn_s = threading.Lock(), busy_timeout_s
 
     @property
     def dialect(self) -> str:
@@ -131,9 +138,9 @@ class Database:
         One that is not ``durable`` is seen by everybody once it is committed and survives the end of this process, but a power cut
         may take what the last second brought: for records that no answer depends on.
         """
-        with _reachable(), self.engine.connect() as connection:
+        with _reachable(), self._in_turn(), self.engine.connect() as connection:
             connection = connection.execution_options(archipel_write=True, archipel_relaxed=not durable)
-            with connection.begin():
+            with _on_primary(connection), connection.begin():
                 tx = Tx(connection, self.clock)
                 if not durable and self.dialect == "postgresql":
                     connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
@@ -141,6 +148,18 @@ class Database:
                 tx.write_changes()
         if not durable and self.dialect == "sqlite":
             self._later.note()
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if self.dialect != "sqlite":
+            yield
+        elif self._turn.acquire(timeout=max(self._turn_s, 0)):
+            try:
+                yield
+            finally:
+                self._turn.release()
+        else:
+            raise Unavailable("The database is busy; try again.", code="database", detail=f"others wrote for {self._turn_s} s")
 
     def transact(self, act: Callable[[Tx], T], *, durable: bool = True) -> T:
         """Run an act in a writing transaction, again when the database asks for it (serialisation, deadlock)."""
@@ -222,6 +241,18 @@ def _reachable() -> Iterator[None]:
         raise Unavailable("The database is busy; try again.", code="database", detail=str(error)) from error
 
 
+@contextmanager
+def _on_primary(connection: Connection) -> Iterator[None]:
+    """Let go of a server that takes no writes: the next connection may find the one that does."""
+    try:
+        yield
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) not in READ_ONLY:
+            raise
+        connection.invalidate()
+        raise Unavailable("The database takes no writes at present; try again.", code="database", detail=describe(error)) from error
+
+
 def _failure(error: DBAPIError) -> ArchipelError:
     orig = error.orig
     if getattr(orig, "sqlstate", None) == DISK_FULL or getattr(orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
@@ -234,7 +265,7 @@ def _engine(url: str, *, pool_size: int, busy_timeout_s: int, only_reads: bool =
     if not url.startswith("sqlite"):
         return create_engine(
             url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, isolation_level="READ COMMITTED",
-            connect_args={"connect_timeout": CONNECT_S}, hide_parameters=True,
+            connect_args={"connect_timeout": CONNECT_S} | PROBES, hide_parameters=True,
         )  # fmt: skip
     engine = create_engine(
         url, pool_size=pool_size, max_overflow=pool_size, connect_args={"timeout": busy_timeout_s, "check_same_thread": False},

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -29,6 +29,9 @@ DEDUP_TRIES = 3
 NICE = 10
 DONE_KEPT_S = 7 * 86_400
 FORGET_EVERY_S = 600.0
+# Instants that lie further ahead than anything is put off were written before the machine's clock was set back.
+AHEAD_S = 120
+SET_RIGHT_EVERY_S = 15.0
 FORGOTTEN_AT_ONCE = 10_000
 BACKOFF_S = (5, 30, 120, 600, 1800)
 
@@ -158,6 +161,42 @@ def forget_done(tx: Tx) -> None:
     tx.execute(delete(rows.job).where(j.id.in_(old)))
 
 
+def set_right(database: Database) -> None:
+    """Let jobs that a clock which was ahead has put off wait no longer than they were meant to, now that it has been set back."""
+    j = rows.job.c
+
+    def act(tx: Tx) -> None:
+        now = tx.now()
+        columns = (j.id, j.state, j.created_at, j.run_at, j.deadline_at)
+        for row in tx.execute(select(*columns).where(_ahead(now)).limit(FORGOTTEN_AT_ONCE).with_for_update(skip_locked=True)).all():
+            if row.state == "running":  # its worker may live: it keeps what it would have had
+                values = {"leased_until": _lease_end(tx)}
+            elif row.created_at > to_text(now):
+                back = from_text(row.created_at) - now
+                values = {name: to_text(from_text(getattr(row, name)) - back) for name in ("created_at", "run_at", "deadline_at")}
+            else:
+                values = {"run_at": to_text(now)}
+            tx.execute(update(rows.job).where(j.id == row.id).values(values))
+            log.warning("job.clock_set_back", job_id=row.id)
+
+    with database.read() as tx:
+        if tx.execute(select(j.id).where(_ahead(tx.now())).limit(1)).first() is None:
+            return
+    database.transact(act)
+
+
+def _ahead(now: datetime) -> ColumnElement[bool]:
+    """Open jobs with an instant that only a clock ahead of this one can have written."""
+    j = rows.job.c
+
+    def after(seconds: float) -> str:
+        return to_text(now + timedelta(seconds=seconds + AHEAD_S))
+
+    put_off = (j.attempts > 0) & (j.run_at > after(BACKOFF_S[-1]))
+    waiting = (j.state == "waiting") & (put_off | (j.created_at > after(0)))
+    return waiting | ((j.state == "running") & (j.leased_until > after(LEASE_S)))
+
+
 def counts(tx: Tx) -> dict[str, int]:
     """Number of jobs by state."""
     counted = tx.execute(select(rows.job.c.state, func.count()).group_by(rows.job.c.state))
@@ -255,10 +294,13 @@ class JobRunner:
     def _run(self) -> None:
         with contextlib.suppress(OSError):  # whoever waits at a door goes before what nobody waits for
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-        forget_at = 0.0
+        forget_at = set_right_at = 0.0
         while not self._stopping.is_set():
             try:
                 if time.monotonic() >= forget_at:
+                if time.monotonic() >= set_right_at:
+                    set_right_at = time.monotonic() + SET_RIGHT_EVERY_S
+                    set_right(self._database)
                     forget_at = time.monotonic() + FORGET_EVERY_S
                     self._database.transact(forget_done, durable=False)
                 busy = self.run_one()
