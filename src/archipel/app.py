@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from archipel import __version__, archive, dicomweb, dimse, directory, distribution, flow, migrations, web
 from archipel.dicom import scu
 from archipel.dicom.pixels import PixelWorkers
+from archipel.kit import traces
 from archipel.kit.blobs import Blobs, FileBlobs, open_blobs
 from archipel.kit.cipher import Cipher, read_keys
 from archipel.kit.clock import Clock, SystemClock
@@ -176,6 +177,7 @@ class Platform:
     def close(self) -> None:
         """Finish what was submitted and stop everything."""
         self.receiver.drain()
+        traces.stop()
         for runner in reversed(self.background):
             runner.stop()
         self.pixels.close()
@@ -216,6 +218,7 @@ def build(settings: Settings, clock: Clock | None = None, does: tuple[str, ...] 
         object_bytes_max=limits.instance_bytes_max,
     )
     metrics = Metrics()
+    traces.start(settings.traces.otlp_url, ratio=settings.traces.ratio, does=",".join(does))
     receiver = Receiver(database, blobs, spool, limits, _issuers, disk=settings.data, metrics=metrics)
     receiver.start()
     p = settings.pixels

@@ -24,6 +24,7 @@ from archipel.archive.errors import busy, disk_nearly_full
 from archipel.archive.model import Fate, Incoming, Outcome, Place
 from archipel.archive.receive import NOT_TOGETHER, Placed, audit_received, mend_lost, receive, receive_together
 from archipel.archive.repair import Held, damaged, held_by
+from archipel.kit import traces
 from archipel.kit.blobs import CHUNK_BYTES, Blobs, disk_error
 from archipel.kit.database import Database, Tx
 from archipel.kit.errors import ArchipelError, Unavailable
@@ -220,7 +221,8 @@ class Receiver:
             failure = Unavailable("The archive could not store this instance; try again.", code="failed", detail=repr(error))
             outcomes = [one.arrival.outcome(Fate.REFUSED, error=failure) for one in ready]
         self._metrics.group_size.observe(len(ready))
-        self._metrics.group_seconds.observe(time.monotonic() - started)
+        self._metrics.group_seconds.observe(seconds := time.monotonic() - started)
+        traces.done("group commit", seconds, {"archipel.instances": len(ready)})
         for one, outcome in zip(ready, outcomes, strict=True):
             self._answer(one.future, one.arrival.incoming, outcome)
 

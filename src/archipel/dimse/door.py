@@ -20,6 +20,7 @@ from archipel.dimse.association import Association, OpenAssociation, Released
 from archipel.dimse.negotiation import Context
 from archipel.dimse.parts import Parts
 from archipel.dimse.wire import PeerGone, Wire
+from archipel.kit import traces
 from archipel.kit.actor import Actor
 from archipel.kit.errors import ArchipelError
 from archipel.kit.ids import new_id
@@ -281,6 +282,7 @@ class DimseDoor:
             seconds = asyncio.get_running_loop().time() - begun
             if command.command_field in SERVICES:
                 self._parts.metrics.operation_seconds.labels("dimse", command.name).observe(seconds)
+                traces.done(f"dimse {command.name}", seconds, {"archipel.association_id": assoc.id})
             if self._settings.log_requests:
                 log.info("dimse.request", association_id=assoc.id, operation=command.name, took_ms=round(seconds * 1000, 1))
 

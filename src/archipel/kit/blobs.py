@@ -20,6 +20,7 @@ import structlog
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
+from archipel.kit import traces
 from archipel.kit.apart import made_apart
 from archipel.kit.blob_contract import BLOB_MISSING as BLOB_MISSING  # with what follows part of what this module offers
 from archipel.kit.blob_contract import BLOB_UNREADABLE as BLOB_UNREADABLE
@@ -216,11 +217,11 @@ class S3Blobs:
         # One request with put-if-absent while it is small; a multipart upload has no such condition, but our keys are never reused.
         first, rest = _head(counted(), PUT_BYTES)
         if rest is None:
-            self._call(lambda: obstore.put(self._store, check_key(key), first, mode="create", use_multipart=False), key)
+            self._call("put", lambda: obstore.put(self._store, check_key(key), first, mode="create", use_multipart=False), key)
         else:
             self._refuse_existing(key)
             with made_apart(_chain(first, rest)) as chunks:
-                self._call(lambda: obstore.put(self._store, key, chunks), key)
+                self._call("put", lambda: obstore.put(self._store, key, chunks), key)
         return size
 
     def append(self, folder: str, buffers: Sequence[bytes | memoryview], cipher: Cipher | None = None) -> Appended:
@@ -238,7 +239,7 @@ class S3Blobs:
         if length <= 0:
             return b""
         try:
-            return bytes(self._call(lambda: obstore.get_range(self._store, check_key(key), start=offset, length=length), key))
+            return bytes(self._call("get", lambda: obstore.get_range(self._store, check_key(key), start=offset, length=length), key))
         except Unavailable:
             if offset >= self.size(key):  # S3 has no answer for a range that starts behind the end (416)
                 return b""
@@ -255,7 +256,7 @@ class S3Blobs:
             offset, length = offset + len(stretch), length - len(stretch)
 
     def size(self, key: str) -> int:
-        return int(self._call(lambda: obstore.head(self._store, check_key(key)), key)["size"])
+        return int(self._call("head", lambda: obstore.head(self._store, check_key(key)), key)["size"])
 
     def delete(self, key: str) -> None:
         try:
@@ -276,7 +277,7 @@ class S3Blobs:
         """As for every store; and that it takes objects in parts, and lets go of what is deleted."""
         _probe(self)
         key, parts = f"probe/{new_id()}", bytes(self.PART_BYTES + 1)
-        self._call(lambda: obstore.put(self._store, key, parts, use_multipart=True, chunk_size=self.PART_BYTES), key)
+        self._call("put", lambda: obstore.put(self._store, key, parts, use_multipart=True, chunk_size=self.PART_BYTES), key)
         whole = self.size(key) == len(parts) and self.read(key, self.PART_BYTES - 1, 5) == bytes(2)
         self.delete(key)
         if not whole:
@@ -300,9 +301,10 @@ class S3Blobs:
             return
         raise Conflict("An object with this key exists.", code="blob-exists", detail=key)
 
-    def _call(self, act: Callable[[], Any], key: str) -> Any:
+    def _call(self, name: str, act: Callable[[], Any], key: str) -> Any:
         try:
-            return act()
+            with traces.span(f"s3 {name}", {"archipel.object": key}):
+                return act()
         except AlreadyExistsError as error:
             raise Conflict("An object with this key exists.", code="blob-exists", detail=key) from error
         except FileNotFoundError as error:

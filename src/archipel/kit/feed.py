@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from sqlalchemy import delete, func, insert, select, update
 
-from archipel.kit import rows
+from archipel.kit import rows, traces
 from archipel.kit.clock import to_text
 from archipel.kit.database import Database, Tx
 from archipel.kit.errors import NotFound, Unavailable
@@ -104,7 +104,8 @@ def _take(tx: Tx, follower: Follower, limit: int) -> int:
         return 0
     mine = [follower.decode(name, payload) for _, name, payload in batch if name in follower.names]
     if mine:
-        follower.act(tx, mine)
+        with traces.span(f"follow {follower.name}", {"archipel.changes": len(mine)}):
+            follower.act(tx, mine)
     _move_cursor(tx, follower.name, batch[-1].position)
     return len(batch)
 

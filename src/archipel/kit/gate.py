@@ -13,6 +13,7 @@ import structlog
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from archipel.kit import traces
 from archipel.kit.health import Health, Readiness
 from archipel.kit.metrics import Metrics
 
@@ -21,6 +22,7 @@ log = structlog.get_logger(__name__)
 PAGES = frozenset({"/healthz", "/readyz", "/metrics"})
 # Who came through a reverse proxy is not on this machine, whatever address the connection has.
 FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
+TRACE_HEADERS = frozenset(name.encode() for name in traces.CARRIED)
 _DRAINING = {"error": {"kind": "unavailable", "code": "draining", "public": "The platform is being restarted; try again.", "field": ""}}
 # The first that matches names the operation; what none names is not measured (pages, and streams that last).
 OPERATIONS: tuple[tuple[str, str, str, re.Pattern[str]], ...] = tuple(
@@ -83,10 +85,29 @@ class Gate:
         self._health.in_flight += 1
         begun = time.monotonic()
         try:
-            await self._app(scope, receive, sending)
+            if traces.is_on():
+                await self._traced(scope, receive, sending)
+            else:
+                await self._app(scope, receive, sending)
         finally:
             self._health.in_flight -= 1
             self._note(scope, status, time.monotonic() - begun)
+
+    async def _traced(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A request as a span, part of its sender's trace, and its trace told in the answer."""
+        door, operation = operation_of(scope["method"], scope["path"]) or ("http", "other")
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"] if name in TRACE_HEADERS}
+        with traces.span(f"{door} {operation}", {"http.request.method": scope["method"]}, headers=headers) as more:
+
+            async def sending(message: Any) -> None:
+                if message["type"] == "http.response.start":
+                    more["http.response.status_code"] = message["status"]
+                    told = [(name.encode(), value.encode()) for name, value in traces.carried().items()]
+                    message = {**message, "headers": [*message.get("headers", ()), *told]}
+                await send(message)
+
+            await self._app(scope, receive, sending)
+            more["archipel.request_id"] = scope.get("state", {}).get("http_request_id", "")
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         named = operation_of(scope["method"], scope["path"])

@@ -14,8 +14,8 @@ from typing import Any
 import structlog
 from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 
-from archipel.kit import rows
-from archipel.kit.clock import to_text
+from archipel.kit import rows, traces
+from archipel.kit.clock import from_text, to_text
 from archipel.kit.database import Database, Tx
 from archipel.kit.errors import ArchipelError, Unavailable
 from archipel.kit.ids import new_id
@@ -273,7 +273,8 @@ class JobRunner:
         keeper = threading.Thread(target=self._keep, args=(job_id, token, ended), name=f"job-keep-{name}", daemon=True)
         keeper.start()
         try:
-            self._acts[name](**arguments)
+            with traces.span(f"job {name}", {"archipel.job_id": job_id}):
+                self._acts[name](**arguments)
         except Exception as failure:
             error = repr(failure)
             log.warning("job.failed", job=name, job_id=job_id, error=error)
@@ -297,10 +298,10 @@ class JobRunner:
         forget_at = set_right_at = 0.0
         while not self._stopping.is_set():
             try:
-                if time.monotonic() >= forget_at:
                 if time.monotonic() >= set_right_at:
                     set_right_at = time.monotonic() + SET_RIGHT_EVERY_S
                     set_right(self._database)
+                if time.monotonic() >= forget_at:
                     forget_at = time.monotonic() + FORGET_EVERY_S
                     self._database.transact(forget_done, durable=False)
                 busy = self.run_one()

@@ -133,6 +133,13 @@ class PixelSettings(_Table):
     )
 
 
+class TraceSettings(_Table):
+    """Traces, sent to an OpenTelemetry collector."""
+
+    otlp_url: str = Field("", description="Where spans are sent, OTLP over HTTP: http://collector:4318/v1/traces. Empty: no traces.")
+    ratio: float = Field(1.0, ge=0, le=1, description="Share of the traces that begin here; a caller's own are as it says.")
+
+
 class Settings(BaseSettings):
     """All settings of one process."""
 
@@ -151,6 +158,7 @@ class Settings(BaseSettings):
     dicom: DicomSettings = DicomSettings()
     archive: ArchiveSettings = ArchiveSettings()
     pixels: PixelSettings = PixelSettings()
+    traces: TraceSettings = TraceSettings()
 
     @classmethod
     def settings_customise_sources(
