@@ -60,7 +60,7 @@ big: debian set-up-dev ## instances of 4 and 5 GB within bounded memory
 	$(PYTEST) --timeout 3600 -m big $(PYTEST_ARGS)
 
 faults-long: debian set-up-dev ## kills at every boundary, failing disks and databases, clock jumps; the exhaustive form, and its counts
-	@table=$$(mktemp); ended=0; export ARCHIPEL_FAULTS_TABLE=$$table ARCHIPEL_TEST_FAULTS=long; \
+	@table=$$(mktemp); ended=0; export ARCHIPEL_TEST_FAULTS_TABLE=$$table ARCHIPEL_TEST_FAULTS=long; \
 	  $(PYTEST) --timeout 7200 -m "(faults or faults_long) and not big and not fuzz and not soak" $(PYTEST_ARGS) || ended=$$?; \
 	  $(BIN)/python -m tests.faults.counts $$table; rm -f $$table; exit $$ended
 

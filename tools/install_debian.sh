@@ -15,7 +15,9 @@ radosgw             every contract on a real S3 server
 ceph-mon            (the S3 server)
 ceph-osd            (the S3 server)
 ceph-common         (the S3 server)
-strace              the order of sync and acknowledgement
+strace              the order of sync and acknowledgement, system calls that fail
+libfaketime         a clock that jumps
+e2fsprogs           a file system that turns read-only
 fonts-dejavu-core   text in five scripts on the screens
 fonts-noto-core     (text on the screens)
 curl                waiting for a server in shell scripts

@@ -1,4 +1,4 @@
-"""The counts of a fault test: one line each, gathered in the file that ``ARCHIPEL_FAULTS_TABLE`` names.
+"""The counts of a fault test: one line each, gathered in the file that ``ARCHIPEL_TEST_FAULTS_TABLE`` names.
 
 ``python -m tests.faults.counts FILE`` prints such a file as a table.
 """
@@ -16,7 +16,7 @@ def record(fault: str, back_end: str, *, tries: int, sent: int, acknowledged: in
     """Say what a test counted. ``found`` counts what was there in the end, ``damaged`` and ``doubled`` how much of that was wrong."""
     values = (fault, back_end, *map(str, (tries, sent, acknowledged, found, damaged, doubled)))
     sys.stdout.write("\n" + "; ".join(f"{name} {value}" for name, value in zip(COLUMNS, values, strict=True)) + "\n")
-    if path := os.environ.get("ARCHIPEL_FAULTS_TABLE"):
+    if path := os.environ.get("ARCHIPEL_TEST_FAULTS_TABLE"):
         with Path(path).open("a") as file:  # one write: the workers of a run share the file
             file.write("\t".join(values) + "\n")
 

@@ -10,14 +10,20 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from archipel import directory, migrations, signin
 from archipel.dicom import scu
+from archipel.directory import Device
+from archipel.kit.actor import Actor
+from archipel.kit.database import Database
 from archipel.kit.errors import ArchipelError
 from tests import make
 from tests.faults.counts import record
 from tests.faults.watch import AET, CT, EXPLICIT, RELATED, dataset, part10, related
 from tests.platform import Platform
 
+OPERATOR = Actor.system("tests")
 AGAIN_S = 0.2
+PAUSE_S = 0.05
 
 
 @dataclass
@@ -45,10 +51,10 @@ class Sent:
 
 
 class Senders:
-    """Two DICOM associations and a STOW client at a platform, until they are told to stop."""
+    """DICOM associations and a STOW client at a platform, until they are told to stop; no answer may take a minute."""
 
-    def __init__(self, dicom_port: int, url: str, token: str, *, lanes: int = 2, size: int = 64) -> None:
-        self.sent = Sent()
+    def __init__(self, dicom_port: int, url: str, token: str, *, lanes: int = 2, size: int = 64, sent: Sent | None = None) -> None:
+        self.sent = sent if sent is not None else Sent()
         self._port, self._url, self._token, self._size = dicom_port, url, token, size
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._dicom, daemon=True) for _ in range(lanes)]
@@ -81,6 +87,7 @@ class Senders:
             for ds in make.ct_study(instances=6, size=self._size):
                 uid, data = str(ds.SOPInstanceUID), dataset(ds)
                 self.sent.note(uid, str(ds.StudyInstanceUID), data)
+                time.sleep(PAUSE_S)
                 while uid not in self.sent.acknowledged and not self._stopping.is_set():
                     association = self._store(association, uid, data)
         if association is not None:
@@ -113,6 +120,7 @@ class Senders:
                 parts = {str(ds.SOPInstanceUID): dataset(ds) for ds in study}
                 for uid, data in parts.items():
                     self.sent.note(uid, str(study[0].StudyInstanceUID), data)
+                time.sleep(PAUSE_S)
                 body = related(part10(data, sop_instance_uid=uid) for uid, data in parts.items())
                 while not parts.keys() <= self.sent.acknowledged and not self._stopping.is_set():
                     begun = time.monotonic()
@@ -126,6 +134,21 @@ class Senders:
                     self.sent.answered(f"stow {answer.status_code}", begun, [one["00081155"]["Value"][0] for one in stored])
                     if answer.status_code != 200:
                         time.sleep(AGAIN_S)
+
+
+def prepared(platform: Platform) -> str:
+    """Make the senders' device and an operator known to a platform that does not run yet; gives a bearer token of 30 days."""
+    platform.data.mkdir(parents=True, exist_ok=True)
+    database = Database(platform.environment.get("ARCHIPEL_DATABASE__URL", f"sqlite:///{platform.data / 'archipel.db'}"))
+    migrations.upgrade(database)
+    database.transact(directory.ensure_default_site)
+    database.transact(lambda tx: directory.add_device(tx, OPERATOR, Device(AET, "127.0.0.1", 104, directory.DEFAULT_SITE)))
+    database.transact(
+        lambda tx: directory.add_account(tx, OPERATOR, login="operator", role="archive_operator", site_id=directory.DEFAULT_SITE)
+    )
+    token = database.transact(lambda tx: signin.issue_token(tx, OPERATOR, "operator", hours=720, scope=()))
+    database.close()
+    return token
 
 
 def found_of(platform: Platform, token: str, sent: Sent) -> tuple[Counter[str], dict[str, str]]:

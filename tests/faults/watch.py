@@ -35,11 +35,13 @@ _OURS_TO_KEEP = re.compile(r"archipel\.db(-wal|-shm)?$|^pipe:|^anon_inode:|^/dev
 class Served:
     """A platform that runs, with an account and two devices, and what its process holds."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, token: str = "") -> None:
+        """Without a token an account and the devices are made; with one they are there."""
         self.platform = platform
-        self.token = platform.token()
-        platform.device(AET)
-        platform.device(NEIGHBOUR_AET)
+        self.token = token or platform.token()
+        if not token:
+            platform.device(AET)
+            platform.device(NEIGHBOUR_AET)
         self.headers = {"Authorization": f"Bearer {self.token}"}
 
     @property
