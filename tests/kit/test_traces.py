@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -19,47 +15,16 @@ from archipel.kit import traces
 from archipel.kit.gate import Gate
 from archipel.kit.health import Health, Readiness
 from archipel.kit.metrics import Metrics
+from tests.collector import Collector
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
-class Collector:
-    """An OTLP receiver: the spans that it was sent, and who sent them."""
-
-    def __init__(self) -> None:
-        self.spans: dict[str, Any] = {}
-        self.sender: dict[str, str] = {}
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                body = gzip.decompress(body) if self.headers.get("content-encoding") == "gzip" else body
-                for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                    collector.sender = {one.key: one.value.string_value for one in resource.resource.attributes}
-                    collector.spans |= {span.name: span for scope in resource.scope_spans for span in scope.spans}
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                """Quiet."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v1/traces"
-
-
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    found = Collector()
-    thread = threading.Thread(target=found.server.serve_forever)
-    thread.start()
-    try:
+    with Collector() as found:
         yield found
-    finally:
         traces.stop()
-        found.server.shutdown()
-        thread.join()
-        found.server.server_close()
 
 
 def values(span: Any) -> dict[str, Any]:
