@@ -17,6 +17,7 @@ ceph-osd            (the S3 server)
 ceph-common         (the S3 server)
 strace              the order of sync and acknowledgement, system calls that fail
 libfaketime         a clock that jumps
+iproute2            a machine whose network goes silent
 e2fsprogs           a file system that turns read-only
 fonts-dejavu-core   text in five scripts on the screens
 fonts-noto-core     (text on the screens)
