@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ class Store:
         self.blobs = blobs
         self.away = self.loses = self.alters = False
         self.stale: set[str] = set()
+        self.asked, self.answers = threading.Event(), threading.Event()
+        self.answers.set()
 
     def _answer(self) -> None:
         if self.away:
@@ -38,6 +41,8 @@ class Store:
 
     def put(self, key: str, chunks: Iterable[bytes]) -> int:
         self._answer()
+        self.asked.set()
+        assert self.answers.wait(60)
         if self.loses:
             return sum(map(len, chunks))
         if self.alters:
@@ -151,6 +156,27 @@ def test_while_the_store_is_away_everything_recent_goes_on_and_drains_later(tier
     tiered.later(80)
     assert tiered.copier.free() == 3
     check(tiered, [*old, *sent])
+
+
+def test_a_store_that_is_slow_holds_up_nobody_but_the_copies(tiered: Tiered) -> None:
+    first = some()
+    tiered.room.send(*first)
+    tiered.room.seal()
+    tiered.store.answers.clear()
+    copying = threading.Thread(target=tiered.copier.copy, daemon=True)
+    copying.start()
+    assert tiered.store.asked.wait(30)
+    second = make.ct_study(instances=3)
+    tiered.room.send(*second)
+    tiered.room.seal()
+    check(tiered, [*first, *second])
+    assert copying.is_alive() and tiered.lag() == 3
+    tiered.store.answers.set()
+    copying.join(60)
+    tiered.copier.copy()
+    assert tiered.lag() == 0
+    assert tiered.keys(tiered.store) == tiered.keys(tiered.local)
+    check(tiered, [*first, *second])
 
 
 @pytest.mark.parametrize("fault", ["loses", "alters"])
