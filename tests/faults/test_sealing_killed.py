@@ -95,3 +95,24 @@ def test_a_kill_at_any_step_of_sealing_leaves_the_old_or_the_new(backend: Backen
     record("kill -9 while sealing and packing, at every step", backend.name, tries=sum(kills.values()), sent=len(sent),
            acknowledged=len(sent), found=len(sent))  # fmt: skip
     room.close()
+
+
+def test_processes_that_seal_the_same_series_at_once_do_it_once(backend: Backend, tmp_path: Path) -> None:
+    room = Room(backend, tmp_path)
+    sent = {str(ds.SOPInstanceUID): ds for _ in range(3) for ds in make.ct_study(series=2, instances=6)}
+    room.send(*sent.values())
+    spec = {"database": backend.database_url, "blobs": backend.blobs, "series": open_series(room), "boundary": "", "at": 0}
+    processes = [CHILDREN.Process(target=sealing_child.main, args=(spec,), daemon=True) for _ in range(8 if LONG else 3)]
+    for one in processes:
+        one.start()
+    for one in processes:
+        one.join(60)
+    assert {one.exitcode for one in processes} == {0}
+    assert open_series(room) == []
+    check(room, sent)
+    with room.database.read() as tx:
+        sealed = [row.sop_instance_uid for one in rows_sealed.page(tx, 0, 1000) for row in one.rows]
+    record("processes seal the same series at once", backend.name, tries=len(processes), sent=len(sent), acknowledged=len(sent),
+           found=len(set(sealed)), doubled=len(sealed) - len(set(sealed)))  # fmt: skip
+    assert len(sealed) == len(sent)
+    room.close()
