@@ -21,7 +21,7 @@ from tests.servers import missing, wait_until
 
 LONG = os.environ.get("ARCHIPEL_TEST_FAULTS") == "long"
 # Where the clock goes while instances arrive, and where it is set while studies wait to settle and jobs to run.
-JUMPS = ((1, 0), (-1, 0), (1, -1)) * 4 if LONG else ((1, 0), (-1, 0))
+JUMPS = ((1, 0), (-1, 0), (1, -1)) * 2 if LONG else ((1, 0), (-1, 0))
 MORE = 60 if LONG else 20
 LIBRARY = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
 
