@@ -36,6 +36,10 @@ class Through:
     ):
         self._blobs, self._before, self._after = blobs, before or {}, after or {}
 
+    @property
+    def appends_here(self) -> bool:
+        return bool(self._blobs.appends_here)
+
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._blobs, name)
 
@@ -46,6 +50,12 @@ class Through:
             return done
 
         return act
+
+
+class Far(Through):
+    """A store to which bytes travel."""
+
+    appends_here = False
 
 
 class NearlyFull(Through):
@@ -85,12 +95,13 @@ def only_on_files(room: Room) -> None:
 def test_a_spooled_file_that_cannot_be_removed_keeps_no_answer(make_room: Callable[..., Room], when: str) -> None:
     room = make_room(**LARGE)
     first = room.incoming(large())
-    assert first.spooled.path is not None
-    around: Any = {when: {"put": lambda: replace_by_folder(first.spooled.path)}}
+    scratch = first.spooled.scratch
+    assert scratch is not None
+    around: Any = {when: {"put": lambda: replace_by_folder(scratch.path)}}
     receive_through(room, Through(room.blobs, **around))
     outcome = room.receiver.submit(first).result(ANSWER_S)
     assert outcome.fate == ("refused" if when == "before" else "stored")  # before: its bytes could not be read any more
-    assert list(room.spool.folder.iterdir()) == [first.spooled.path]
+    assert list(room.spool.folder.iterdir()) == [scratch.path]
     receive_through(room, room.blobs._blobs)
     assert room.fates(large(), *make.ct_study(instances=2)) == ["stored"] * 3
     assert room.damage() == []
@@ -205,7 +216,7 @@ def test_no_transaction_is_open_while_bytes_travel(room: Room) -> None:
         wait([writing], 5)
         seen.append(writing.done() and writing.exception() is None)
 
-    receive_through(room, Through(room.blobs, before={"append": meanwhile}))
+    receive_through(room, Far(room.blobs, before={"append": meanwhile}))
     (first,) = make.ct_study(instances=1)
     (second,) = copies(first, {"InstanceNumber": 7})
     assert room.fates(first) == ["stored"]

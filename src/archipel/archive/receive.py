@@ -126,9 +126,18 @@ def _mended(tx: Tx, one: Placed, lost: Held, place: Place) -> bool:
 
 def receive_together(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) -> list[Outcome]:
     """As ``receive``, without a savepoint: raises one of NOT_TOGETHER, after which the transaction is to be rolled back."""
+    return _receive(tx, group, issuers, rows_receive.stored(tx, (one.arrival.sop_instance_uid for one in group)))
+
+
+def receive_new(tx: Tx, group: Sequence[Placed], issuers: dict[str, str]) -> list[Outcome]:
+    """As ``receive_together``, for instances that this transaction has found not to be stored."""
+    return _receive(tx, group, issuers, {})
+
+
+def _receive(tx: Tx, group: Sequence[Placed], issuers: dict[str, str], instances: dict[str, Any]) -> list[Outcome]:
     arrivals = [one.arrival for one in group]
     known = _Known(
-        instances=rows_receive.stored(tx, (a.sop_instance_uid for a in arrivals)),
+        instances=instances,
         studies=rows_receive.studies(tx, (a.study_uid for a in arrivals)),
         series=rows_receive.series_of(tx, ((a.study_uid, a.series_uid) for a in arrivals)),
         patients=rows_receive.patients(tx, (patient_key(a, issuers) for a in arrivals)),

@@ -22,8 +22,9 @@ import structlog
 from archipel.archive.arrival import Arrival, understand, understand_plain
 from archipel.archive.errors import busy, disk_nearly_full
 from archipel.archive.model import Fate, Incoming, Outcome, Place
-from archipel.archive.receive import NOT_TOGETHER, Placed, audit_received, mend_lost, receive, receive_together
+from archipel.archive.receive import NOT_TOGETHER, Placed, audit_received, mend_lost, receive, receive_new, receive_together
 from archipel.archive.repair import Held, damaged, held_by
+from archipel.archive.rows_receive import stored
 from archipel.kit import traces
 from archipel.kit.blobs import CHUNK_BYTES, Blobs, disk_error
 from archipel.kit.database import Database, Tx
@@ -39,6 +40,8 @@ T = TypeVar("T")
 
 # Pairs of (association, study) whose beginning is in the audit trail; forgotten when there are too many, then recorded again.
 BEGUN_COUNT_MAX = 20_000
+# How long a group waits, at most, for the senders of the group before.
+IN_STEP_S = 0.002
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,10 @@ class _Ready:
     @property
     def is_in_memory(self) -> bool:
         return self.arrival.incoming.spooled.memory is not None
+
+
+class _SomeHeld(Exception):
+    """One of a group is held by the archive already."""
 
 
 class Receiver:
@@ -188,23 +195,31 @@ class Receiver:
         return Place(key, 0, size, len(arrival.meta))
 
     def _run(self) -> None:
+        senders: set[str] = set()
         while (first := self._queue.get()) is not None:
-            group = [first]
-            until = time.monotonic() + self._settings.group_wait_ms / 1000
-            stop = False
-            while len(group) < self._settings.group_count_max and not stop:
-                try:
-                    wait_s = until - time.monotonic()
-                    one = self._queue.get(timeout=wait_s) if wait_s > 0 else self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if one is None:
-                    stop = True
-                else:
-                    group.append(one)
+            group, stop = self._gathered(first, senders)
+            senders = {one.incoming.source.association_id for one in group}
             self._write(group)
             if stop:
                 return
+
+    def _gathered(self, first: _Waiting, senders: set[str]) -> tuple[list[_Waiting], bool]:
+        """What waits, and for a moment what those bring who were answered with the group before: they send in step, and a group
+        costs little more than an instance. Also whether this group is the last.
+        """
+        group, due = [first], senders - {first.incoming.source.association_id}
+        begun, some_s = time.monotonic(), self._settings.group_wait_ms / 1000
+        while len(group) < self._settings.group_count_max:
+            wait_s = begun + max(some_s, IN_STEP_S if due else 0) - time.monotonic()
+            try:
+                one = self._queue.get(timeout=wait_s) if wait_s > 0 else self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if one is None:
+                return group, True
+            group.append(one)
+            due.discard(one.incoming.source.association_id)
+        return group, False
 
     def _write(self, group: list[_Waiting]) -> None:
         started = time.monotonic()
@@ -238,11 +253,38 @@ class Receiver:
         return None
 
     def _store(self, group: list[_Ready]) -> list[Outcome]:
-        """Bytes, then rows. What is held already is not written again, unless it is damaged. No transaction is open while bytes travel."""
+        """Bytes, then rows. What is held already is not written again, unless it is damaged.
+
+        No transaction is open while bytes travel; those that stay on this machine do not.
+        """
         self._require_room()
+        if self._blobs.appends_here:
+            try:
+                return self._store_new(group)
+            except (*NOT_TOGETHER, _SomeHeld):
+                pass
+        return self._store_any(group)
+
+    def _store_new(self, group: list[_Ready]) -> list[Outcome]:
+        """As ``_store``, in one transaction for all of it, for instances that are new; raises _SomeHeld or one of NOT_TOGETHER."""
+        written: list[tuple[list[Placed], Future[None]]] = []
+        if any(one.place is None and not one.is_in_memory for one in group):
+            raise _SomeHeld
+
+        def act(tx: Tx) -> tuple[list[Outcome], set[tuple[str, str]]]:
+            if stored(tx, [one.arrival.sop_instance_uid for one in group]):
+                raise _SomeHeld
+            if not written:  # the database may ask for the transaction to be run again
+                places, durable = self._write_together([one for one in group if one.is_in_memory])
+                written.append(([Placed(one.arrival, one.place or places[id(one)], None) for one in group], durable))
+            return self._indexed(tx, *written[0], self._issuers_for(tx, group), receive_new)
+
+        return self._remembered(*self._database.transact(act))
+
+    def _store_any(self, group: list[_Ready]) -> list[Outcome]:
         with self._database.read() as tx:
             known = held_by(tx, [one.arrival for one in group])
-            issuers = {} if all(one.arrival.issuer for one in group) else self._issuers(tx)
+            issuers = self._issuers_for(tx, group)
         lost = damaged(self._blobs, [held for one, held in zip(group, known, strict=True) if held is not None and one.is_in_memory])
         group = [one if held is None or _key(held) not in lost else replace(one, lost=held) for one, held in zip(group, known, strict=True)]
         new = [one for one, held in zip(group, known, strict=True) if one.is_in_memory and (held is None or one.lost is not None)]
@@ -250,16 +292,26 @@ class Receiver:
         placed = [Placed(one.arrival, one.place or places.get(id(one)), one.lost) for one in group]
 
         def act(tx: Tx, receive: Callable[..., list[Outcome]]) -> tuple[list[Outcome], set[tuple[str, str]]]:
-            mended = mend_lost(tx, placed)
-            outcomes = receive(tx, mended, issuers)
-            begun = audit_received(tx, mended, outcomes, self._begun)
-            durable.result()  # the rows are committed behind their bytes, never before
-            return outcomes, begun
+            return self._indexed(tx, mend_lost(tx, placed), durable, issuers, receive)
 
         try:
-            outcomes, begun = self._database.transact(partial(act, receive=receive_together))
+            done = self._database.transact(partial(act, receive=receive_together))
         except NOT_TOGETHER:  # a bad one among them, or one that another process stored at this instant
-            outcomes, begun = self._database.transact(partial(act, receive=receive))
+            done = self._database.transact(partial(act, receive=receive))
+        return self._remembered(*done)
+
+    def _indexed(
+        self, tx: Tx, group: list[Placed], durable: Future[None], issuers: dict[str, str], receive: Callable[..., list[Outcome]]
+    ) -> tuple[list[Outcome], set[tuple[str, str]]]:
+        outcomes = receive(tx, group, issuers)
+        begun = audit_received(tx, group, outcomes, self._begun)
+        durable.result()  # the rows are committed behind their bytes, never before
+        return outcomes, begun
+
+    def _issuers_for(self, tx: Tx, group: list[_Ready]) -> dict[str, str]:
+        return {} if all(one.arrival.issuer for one in group) else self._issuers(tx)
+
+    def _remembered(self, outcomes: list[Outcome], begun: set[tuple[str, str]]) -> list[Outcome]:
         if len(self._begun) > BEGUN_COUNT_MAX:
             self._begun.clear()
         self._begun |= begun

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from concurrent.futures import Future
 
 import structlog
 
@@ -93,7 +95,20 @@ async def _submit(parts: Parts, assoc: Association, context: Context, command: C
         source=source,
     )
     # From here on the receiver owns the bytes, and finishes even when this association is cut off.
-    return await asyncio.shield(asyncio.wrap_future(parts.receiver.submit(incoming)))
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[Outcome] = loop.create_future()
+
+    def answered(future: Future[Outcome]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(_settle, outcome, future)
+
+    parts.receiver.submit(incoming).add_done_callback(answered)
+    return await outcome
+
+
+def _settle(outcome: asyncio.Future[Outcome], future: Future[Outcome]) -> None:
+    if not outcome.done():  # the association was cut off
+        outcome.set_result(future.result())
 
 
 async def _answer_outcome(assoc: Association, context: Context, command: Command, outcome: Outcome) -> None:

@@ -28,6 +28,10 @@ class Appended(NamedTuple):
 class Blobs(Protocol):
     """The contract of both back ends; one set of contract tests runs on each."""
 
+    @property
+    def appends_here(self) -> bool:
+        """Whether ``append`` writes on this machine, and takes the time of that."""
+
     def put(self, key: str, chunks: Iterable[bytes]) -> int:
         """Write a new object and return its size in bytes; Conflict when the key exists, LimitReached when the disk is full."""
 

@@ -56,6 +56,8 @@ def _probe(blobs: Blobs) -> None:
 class FileBlobs:
     """Objects as files below a folder: written aside, synced, then linked under their name, and the folder synced."""
 
+    appends_here = True
+
     def __init__(self, root: Path) -> None:
         self._root = root
         self._aside = root / ".aside"  # no key can name it
@@ -201,6 +203,7 @@ class S3Blobs:
     """Objects in a bucket of an S3 store."""
 
     PART_BYTES = 5 << 20  # the smallest that S3 takes before the last
+    appends_here = False
 
     def __init__(self, store: S3Store) -> None:
         self._store = store

@@ -35,7 +35,7 @@ class SetClock:
 
 def to_text(instant: datetime) -> str:
     """An instant as fixed-width ISO 8601 in UTC with microseconds: sorts as text in every database."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def from_text(text: str) -> datetime:

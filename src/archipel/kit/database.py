@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select
+from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -24,6 +24,7 @@ from archipel.kit import rows
 from archipel.kit.clock import Clock, SystemClock, to_text
 from archipel.kit.errors import ArchipelError, LimitReached, Unavailable
 from archipel.kit.failures import describe, refused, scrub
+from archipel.kit.prepared import Prepared
 
 if TYPE_CHECKING:
     from archipel.kit.feed import Change
@@ -46,6 +47,9 @@ RELAXED_S = 1.0
 DISK_FULL = "53100"
 # A standby that is not promoted yet: it refuses what writes, or already "set transaction read write" (feature not supported).
 READ_ONLY = frozenset({"25006", "0A000"})
+
+_PAYLOAD = json.JSONEncoder(separators=(",", ":")).encode
+_ADD_CHANGE = Prepared(lambda _: insert(rows.change).values({name: bindparam(name) for name in ("name", "payload", "at")}))
 
 
 class Tx:
@@ -87,10 +91,7 @@ class Tx:
         if self.dialect == "postgresql":
             self.execute(select(func.pg_advisory_xact_lock(FEED_LOCK)))
         at = to_text(self.now())
-        self.execute(
-            insert(rows.change),
-            [{"name": type(c).__name__, "payload": json.dumps(asdict(c), separators=(",", ":")), "at": at} for c in self._changes],
-        )
+        _ADD_CHANGE.many(self, [{"name": type(c).__name__, "payload": _PAYLOAD(asdict(c)), "at": at} for c in self._changes])
         self._changes.clear()
 
 

@@ -19,6 +19,10 @@ class EncryptedBlobs:
     def __init__(self, inner: Blobs, cipher: Cipher) -> None:
         self._inner, self._cipher = inner, cipher
 
+    @property
+    def appends_here(self) -> bool:
+        return self._inner.appends_here
+
     def put(self, key: str, chunks: Iterable[bytes]) -> int:
         name = key + self._cipher.suffix
         return self._inner.put(name, self._cipher.pieces(name, chunks))

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, ColumnElement, Dialect, String, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from archipel.kit.database import Tx
 from archipel.kit.failures import refused
+
+if TYPE_CHECKING:
+    from archipel.kit.database import Tx
 
 Processor = Callable[[Any], Any]
 

@@ -29,6 +29,10 @@ class TieredBlobs:
     def __init__(self, local: Blobs, remote: Blobs, *, prefix: str) -> None:
         self.local, self.remote, self._prefix = local, remote, prefix
 
+    @property
+    def appends_here(self) -> bool:
+        return self.local.appends_here
+
     def put(self, key: str, chunks: Iterable[bytes]) -> int:
         return self.local.put(key, chunks)
 
