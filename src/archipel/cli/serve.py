@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -36,6 +37,7 @@ log = structlog.get_logger(__name__)
 # Work that is under way when the end is asked for gets this long; a connection on which nothing moves is no work.
 GRACE_S = 25.0
 GRACE_STALLED_S = 3.0
+GARBAGE_COUNT = 20_000  # objects made, less those let go, between two looks for cycles
 HealthPort = Annotated[int | None, typer.Option("--health-port", help="Port of /healthz, /readyz and /metrics alone [none].")]
 
 
@@ -104,6 +106,9 @@ class Server:
         if "web" in self._does:
             self._first_administrator()
         _open_many_files()
+        gc.collect()
+        gc.freeze()  # what is there now stays: to look at it again and again took a twentieth of receiving
+        gc.set_threshold(GARBAGE_COUNT)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
 

@@ -9,7 +9,6 @@ import archipel.archive.rows_sealed
 import archipel.audit.rows
 import archipel.directory.rows
 import archipel.distribution.rows
-import archipel.identity.rows
 import archipel.signin.rows
 import archipel.web.rows  # noqa: F401
 from archipel.kit.rows import metadata
