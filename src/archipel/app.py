@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -18,9 +19,10 @@ from fastapi import FastAPI
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp
 
-from archipel import __version__, archive, dicomweb, dimse, directory, distribution, flow, migrations, web
+from archipel import __version__, archive, dicomweb, dimse, directory, distribution, flow, identity, migrations, mllp, web
 from archipel.dicom import scu
 from archipel.dicom.pixels import PixelWorkers
+from archipel.hl7 import adt
 from archipel.kit import traces
 from archipel.kit.blobs import Blobs, FileBlobs, open_blobs
 from archipel.kit.cipher import Cipher, read_keys
@@ -48,8 +50,9 @@ SEAL_LEFT_EVERY_S = 600.0
 SWEEP_EVERY_S = 600.0
 VERIFY_EVERY_S = 60.0
 COPY_EVERY_S = 2.0
+HL7_LEFT_EVERY_S = 60.0
 # What a process can do: doors that listen, and the work that goes on behind them (feed, jobs, quiet timer).
-DOORS = ("dimse", "dicomweb", "web")
+DOORS = ("dimse", "dicomweb", "mllp", "web")
 EVERYTHING = (*DOORS, "work")
 DEMO_RESET = "demo.reset"
 DICOMWEB = "/dicom-web"
@@ -162,6 +165,9 @@ class Platform:
             self.background += [FeedRunner(self.database, self.followers), JobRunner(self.database, jobs), settle]
             if self.settings.archive.seal:
                 self.background.append(Ticker("seal-left", archive.Leftovers(self.database).ask, every_s=SEAL_LEFT_EVERY_S))
+            queue, keep_days = hl7_queue(self.settings, self.database), self.settings.mllp.keep_days
+            self.background.append(Ticker("hl7-left", lambda: mllp.apply_left(queue), every_s=HL7_LEFT_EVERY_S))
+            self.background.append(Ticker("hl7-forget", lambda: mllp.forget(queue, keep_days=keep_days), every_s=SWEEP_EVERY_S))
             sweeper = archive.Sweeper(self.database, self.blobs, after_hours=self.settings.archive.sweep_after_hours)
             self.background.append(Ticker("sweep", sweeper.sweep, every_s=SWEEP_EVERY_S))
             a = self.settings.archive
@@ -264,6 +270,17 @@ def dimse_door(platform: Platform) -> dimse.DimseDoor:
         clock=platform.clock,
         metrics=platform.metrics,
     )
+
+
+def hl7_queue(settings: Settings, database: Database) -> mllp.Queue:
+    """The kept HL7 messages, and who applies them: what an ADT says goes to the register of persons."""
+    hear_adt = partial(identity.hear_adt, time_zone=settings.time_zone)
+    return mllp.Queue(database, {"ADT": mllp.Listens(adt.EVENTS["ADT"], hear_adt)}, _cipher(settings))
+
+
+def mllp_door(platform: Platform) -> mllp.MllpDoor:
+    """The HL7 listener."""
+    return mllp.create(hl7_queue(platform.settings, platform.database), platform.settings.mllp, platform.metrics)
 
 
 def http_app(platform: Platform, door: dimse.DimseDoor | None) -> ASGIApp:

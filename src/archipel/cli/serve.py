@@ -22,7 +22,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from archipel import __version__, directory
+from archipel import __version__, directory, mllp
 from archipel import app as composition
 from archipel.cli.http_wire import HttpWire, wire_of
 from archipel.cli.options import Config, Data
@@ -52,10 +52,11 @@ def serve(
     host: Annotated[str | None, typer.Option("--host", help="Address of every door [127.0.0.1].")] = None,
     http_port: Annotated[int | None, typer.Option("--http-port", help="Port of the HTTP doors [8080].")] = None,
     dicom_port: Annotated[int | None, typer.Option("--dicom-port", help="Port of the DICOM listener [11112].")] = None,
+    mllp_port: Annotated[int | None, typer.Option("--mllp-port", help="Port of the HL7 v2 listener [none].")] = None,
     aet: Annotated[str | None, typer.Option("--aet", help="Our AE title [ARCHIPEL].")] = None,
     doors: Annotated[
         str | None,
-        typer.Option("--doors", help="Only these of dimse,dicomweb,web; archipel work does the rest [all, and the work]."),
+        typer.Option("--doors", help="Only these of dimse,dicomweb,mllp,web; archipel work does the rest [all, and the work]."),
     ] = None,
     health_port: HealthPort = None,
     config: Config = None,
@@ -63,7 +64,8 @@ def serve(
     """Run the platform until SIGTERM or Ctrl-C, which let it finish what is in flight."""
     does = _doors(doors)
     http = {"host": host, "port": http_port, "health_port": health_port}
-    _run(load_settings(data, config, http=http, dicom={"host": host, "port": dicom_port, "ae_title": aet}), does)
+    dicom = {"host": host, "port": dicom_port, "ae_title": aet}
+    _run(load_settings(data, config, http=http, dicom=dicom, mllp={"host": host, "port": mllp_port}), does)
 
 
 def work(
@@ -98,6 +100,7 @@ class Server:
         self._settings, self._does = settings, does
         self._platform = composition.build(settings, does=does)
         self._dimse: DimseDoor | None = None
+        self._mllp: mllp.MllpDoor | None = None
         self._http: list[tuple[_Http, asyncio.Task[None]]] = []
         self._addresses: list[dict[str, str]] = []
 
@@ -144,6 +147,8 @@ class Server:
             await self._listen_dicom("dicom", s.dicom.port)
             if s.dicom.tls_port >= 0:
                 await self._listen_dicom("dicom-tls", s.dicom.tls_port, tls=tls_contexts(s.dicom).server)
+        if "mllp" in self._does:
+            await self._open_hl7()
         await asyncio.to_thread(platform.start_background, mine, composition.jobs(platform), self._figures)
         for bound, app in listening:
             await self._serve_http(bound, app)
@@ -186,6 +191,22 @@ class Server:
             raise _cannot_listen(host, port, error) from error
         self._addresses.append({"name": name, "address": f"{_shown(host)}:{bound}"})
 
+    async def _open_hl7(self) -> None:
+        """The HL7 listeners that the settings ask for."""
+        s = self._settings.mllp
+        asked: list[tuple[str, str, int, ssl.SSLContext | None]] = [("hl7", mllp.plain_host(s), s.port, None)] if s.port >= 0 else []
+        asked += [("hl7-tls", s.host, s.tls_port, mllp.tls_contexts(s).server)] if s.tls_port >= 0 else []
+        self._mllp = composition.mllp_door(self._platform) if asked else None
+        for name, host, port, tls in asked:
+            assert self._mllp is not None
+            if name == "hl7" and host != s.host:
+                log.warning("serve.plain_hl7_on_loopback_only", wanted=s.host, setting="mllp.allow_plain")
+            try:
+                bound = await self._mllp.start(host, port, tls=tls)
+            except OSError as error:
+                raise _cannot_listen(host, port, error) from error
+            self._addresses.append({"name": name, "address": f"{_shown(host)}:{bound}"})
+
     def _figures(self) -> dict[str, Any]:
         """What the system page of any process shows of this one."""
         found = self._dimse.associations() if self._dimse is not None else []
@@ -196,6 +217,7 @@ class Server:
         at = {one["name"]: one["address"] for one in self._addresses}
         parts = [f"web app and API: {at['http']}"] if "http" in at else []
         parts += [f"DICOM: {self._settings.dicom.ae_title} on {at['dicom']}"] if "dicom" in at else []
+        parts += [f"{word}: {at[name]}" for name, word in (("hl7", "HL7"), ("hl7-tls", "HL7 over TLS")) if name in at]
         parts += [f"health: {at['health']}"] if "health" in at else []
         parts += ["work: feed, jobs, quiet timer"] if self._does == ("work",) else []
         print("   ".join([*parts, f"Archipel {__version__}"]), flush=True)
@@ -206,12 +228,14 @@ class Server:
         health.draining = True
         until = asyncio.get_running_loop().time() + GRACE_S
         dimse = asyncio.create_task(self._dimse.stop(GRACE_S)) if self._dimse is not None else None
+        hl7 = asyncio.create_task(self._mllp.stop(GRACE_S)) if self._mllp is not None else None
         for server, _ in self._http:
             server.hurry(GRACE_STALLED_S)
         while health.in_flight and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(0.05)
-        if dimse is not None:
-            await dimse
+        for door in (dimse, hl7):
+            if door is not None:
+                await door
         for server, serving in self._http:
             server.should_exit = True
             await serving

@@ -1,8 +1,8 @@
 """Directory: sites, devices and accounts.
 
-Standards: PS3.8 (AE titles); PS3.15 H (network configuration) for the words
-Owns:      directory_site, directory_device, directory_account
-Offers:    sites, devices, accounts, ROLES; ensure_default_site, device_for, authenticate
+Standards: PS3.8 (AE titles); PS3.15 H (network configuration) for the words; HL7 v2 MSH-3, MSH-4
+Owns:      directory_site, directory_device, directory_account, directory_hl7_peer
+Offers:    sites, devices, hl7_peers, accounts, ROLES; ensure_default_site, device_for, hl7_peers_at, authenticate
 Emits:     nothing
 Follows:   nothing
 """
@@ -24,13 +24,14 @@ from archipel.directory.accounts import (
     verified,
 )
 from archipel.directory.devices import add_device, change_device, device_for, device_named, devices, remove_device
-from archipel.directory.model import ROLES, SERVICES, Account, Device, Role, Site
+from archipel.directory.hl7_peers import add_hl7_peer, change_hl7_peer, hl7_peer_named, hl7_peers, hl7_peers_at, remove_hl7_peer, sender
+from archipel.directory.model import ROLES, SERVICES, Account, Device, Hl7Peer, Role, Site
 from archipel.directory.sites import DEFAULT_SITE, add_site, change_site, ensure_default_site, same_region, set_demo, site_named, sites
 
 __all__ = [
-    "DEFAULT_SITE", "ROLES", "SERVICES", "Account", "Device", "Role", "Site", "account_named", "account_of", "accounts",
-    "add_account", "add_device", "add_site", "authenticate", "change_account", "change_device", "change_password",
-    "change_site", "check_password", "device_for", "device_named", "devices", "ensure_default_site",
-    "ensure_first_administrator", "new_password", "note_sign_in", "remove_device", "reset_password", "same_region",
-    "set_demo", "set_password", "site_named", "sites", "verified",
+    "DEFAULT_SITE", "ROLES", "SERVICES", "Account", "Device", "Hl7Peer", "Role", "Site", "account_named", "account_of",
+    "accounts", "add_account", "add_device", "add_hl7_peer", "add_site", "authenticate", "change_account", "change_device",
+    "change_hl7_peer", "change_password", "change_site", "check_password", "device_for", "device_named", "devices", "ensure_default_site",
+    "ensure_first_administrator", "hl7_peer_named", "hl7_peers", "hl7_peers_at", "new_password", "note_sign_in", "remove_device",
+    "remove_hl7_peer", "reset_password", "same_region", "sender", "set_demo", "set_password", "site_named", "sites", "verified",
 ]  # fmt: skip

@@ -50,7 +50,7 @@ def device_named(tx: Tx, ae_title: str) -> Device:
 def device_for(tx: Tx, ae_title: str, address: str) -> Device | None:
     """The active device of a site that archives that calls itself so, if it calls from its own address (any port); else None."""
     device = rows.get_device(tx, ae_title.strip())
-    if device is None or not device.active or not _same_address(device.host, address):
+    if device is None or not device.active or not same_address(device.host, address):
         return None
     site = rows.get_site(tx, device.site_id)
     return device if site and site.archives else None
@@ -61,7 +61,8 @@ def devices(tx: Tx) -> list[Device]:
     return rows.all_devices(tx)
 
 
-def _same_address(host: str, address: str) -> bool:
+def same_address(host: str, address: str) -> bool:
+    """Whether a connection from an address comes from this host, a name or an address."""
     seen, known = _plain(address), _plain(host)
     if known or not seen:
         return known is not None and known == seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -69,6 +70,27 @@ class Device:
     active: bool = True
     receives_rejections: bool = False
     receives_from_other_sites: bool = False
+
+
+@dataclass(frozen=True)
+class Hl7Peer:
+    """An HL7 v2 application that we know: it sends from ``host``, from any port, and our messages to it go to ``port``.
+
+    ``name`` is what it calls itself in MSH-3 or MSH-4. ``tls``: it is called, and heard, over TLS alone. ``certificate``: the subject of
+    its certificate (RFC 4514, or the common name alone), empty for any that our authorities signed.
+    """
+
+    name: str
+    host: str
+    port: int
+    site_id: str
+    active: bool = True
+    tls: bool = False
+    certificate: str = ""
+
+    def calls_itself(self, names: Iterable[str]) -> bool:
+        """Whether one of the names of a message is its own; case does not count."""
+        return self.name.casefold() in {name.strip().casefold() for name in names}
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,6 @@ from archipel.identity.seen import take_seen as take
 
 __all__ = [
     "Decision", "DecisionKind", "Ins", "LocalId", "Person", "Proposal", "ProposalState", "Record", "Seen", "Status", "Taken", "Traits",
-    "Verdict", "compare", "concordant", "hear_adt", "ids_of_person", "link", "person_of", "person_with", "persons_of", "records_of", "replace_id",
-    "take", "undo", "unlink",
+    "Verdict", "compare", "concordant", "hear_adt", "ids_of_person", "link", "person_of", "person_with", "persons_of", "records_of",
+    "replace_id", "take", "undo", "unlink",
 ]  # fmt: skip

@@ -78,7 +78,8 @@ class _Said:
         found: list[LocalId] = []
         is_foreign = False
         for cx in identifiers:
-            if cx.type in OTHER_TYPES or cx.valid_until is not None and (cx.valid_until.on or self.at.date()) < self.at.date():
+            ends = cx.valid_until.on if cx.valid_until else None
+            if cx.type in OTHER_TYPES or (ends is not None and ends < self.at.date()):
                 continue
             issuer = self.issuer(cx)
             if issuer is None:

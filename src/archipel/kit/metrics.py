@@ -34,6 +34,10 @@ class Metrics:
             "archipel_operation_seconds", "Seconds from a request to the end of its answer, by door and operation.", ["door", "operation"],
             buckets=SECONDS, registry=self.registry,
         )  # fmt: skip
+        self.hl7_messages = Counter(
+            "archipel_hl7_messages", "HL7 messages answered, by event and code.", ["event", "code"], registry=self.registry
+        )
+        self.hl7_connections = Gauge("archipel_hl7_connections_open", "HL7 connections.", registry=self.registry)
         self._process = ProcessCollector(registry=self.registry)
         for direction in ("in", "out"):
             self.associations.labels(direction)

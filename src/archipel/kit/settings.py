@@ -96,6 +96,26 @@ class DicomSettings(_Table):
     tls_client_ca: str = Field("", description="PEM file of the authorities whose client certificates we take.")
 
 
+class MllpSettings(_Table):
+    """The HL7 v2 listener (MLLP)."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(-1, ge=-1, le=65535, description="TCP port of the plain listener; -1: none, 0: a free one.")
+    allow_plain: bool = Field(False, description="Whether the plain listener may have an address beyond this machine.")
+    tls_port: int = Field(-1, ge=-1, le=65535, description="Port of the TLS listener; -1: none, 0: a free one.")
+    tls_certificate: str = Field("", description="PEM file of our certificate chain.")
+    tls_key: str = Field("", description="PEM file of our private key.")
+    tls_client_ca: str = Field("", description="PEM file of the authorities whose client certificates we take.")
+    connection_count_max: int = Field(128, ge=1, le=5000, description="Connections open at once.")
+    address_connection_count_max: int = Field(32, ge=1, le=5000, description="Connections open at once from one address.")
+    message_bytes_max: int = Field(32 << 20, ge=64 << 10, le=64 << 20, description="Largest message.")
+    idle_s: int = Field(3600, ge=1, le=86_400, description="Wait for the next message on an open connection.")
+    message_s: int = Field(120, ge=1, le=3600, description="Time for one message to arrive whole, and for a sender to take an answer.")
+    keep_days: int = Field(
+        365, ge=1, le=36_500, description="How long applied and refused messages are kept; failed ones stay until they are replayed."
+    )
+
+
 class ArchiveSettings(_Table):
     """Receiving and keeping."""
 
@@ -156,6 +176,7 @@ class Settings(BaseSettings):
     blobs: BlobSettings = BlobSettings()
     http: HttpSettings = HttpSettings()
     dicom: DicomSettings = DicomSettings()
+    mllp: MllpSettings = MllpSettings()
     archive: ArchiveSettings = ArchiveSettings()
     pixels: PixelSettings = PixelSettings()
     traces: TraceSettings = TraceSettings()

@@ -8,7 +8,9 @@ import archipel.archive.rows_scrub
 import archipel.archive.rows_sealed
 import archipel.audit.rows
 import archipel.directory.rows
+import archipel.directory.rows_hl7
 import archipel.distribution.rows
+import archipel.mllp.rows
 import archipel.signin.rows
 import archipel.web.rows  # noqa: F401
 from archipel.kit.rows import metadata
