@@ -10,6 +10,7 @@ import archipel.audit.rows
 import archipel.directory.rows
 import archipel.directory.rows_hl7
 import archipel.distribution.rows
+import archipel.identity.rows
 import archipel.mllp.rows
 import archipel.signin.rows
 import archipel.web.rows  # noqa: F401
