@@ -10,6 +10,7 @@ Follows:   nothing
 from archipel.directory.accounts import (
     account_named,
     account_of,
+    account_of_rpps,
     accounts,
     add_account,
     authenticate,
@@ -29,7 +30,7 @@ from archipel.directory.model import ROLES, SERVICES, Account, Device, Hl7Peer, 
 from archipel.directory.sites import DEFAULT_SITE, add_site, change_site, ensure_default_site, same_region, set_demo, site_named, sites
 
 __all__ = [
-    "DEFAULT_SITE", "ROLES", "SERVICES", "Account", "Device", "Hl7Peer", "Role", "Site", "account_named", "account_of",
+    "DEFAULT_SITE", "ROLES", "SERVICES", "Account", "Device", "Hl7Peer", "Role", "Site", "account_named", "account_of", "account_of_rpps",
     "accounts", "add_account", "add_device", "add_hl7_peer", "add_site", "authenticate", "change_account", "change_device",
     "change_hl7_peer", "change_password", "change_site", "check_password", "device_for", "device_named", "devices", "ensure_default_site",
     "ensure_first_administrator", "hl7_peer_named", "hl7_peers", "hl7_peers_at", "new_password", "note_sign_in", "remove_device",

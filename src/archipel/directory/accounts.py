@@ -11,7 +11,7 @@ import argon2
 from archipel import audit
 from archipel.directory import rows
 from archipel.directory.administrators import keeping_an_administrator
-from archipel.directory.model import Account, Role, check_login, check_role, check_text, is_login
+from archipel.directory.model import Account, Role, check_login, check_role, check_rpps, check_text, is_login
 from archipel.directory.sites import DEFAULT_SITE, site_named
 from archipel.kit.actor import Actor
 from archipel.kit.clock import to_text
@@ -124,8 +124,10 @@ def reset_password(tx: Tx, actor: Actor, login: str) -> str:
 
 
 def change_account(tx: Tx, actor: Actor, login: str, **changes: Any) -> Account:
-    """Change an account's name, role, site, activity or locale."""
+    """Change an account's name, role, site, activity, locale or RPPS number; Conflict when another account has that number."""
     account = account_named(tx, login)
+    if check_rpps(changes.get("rpps", "")) and any(other.id != account.id for other in rows.accounts_of_rpps(tx, changes["rpps"])):
+        raise Conflict("Another account has this RPPS number.", code="rpps-taken", field="rpps")
     check_text(changes.get("name", ""), 120, "name")
     if "role" in changes:
         check_role(changes["role"])
@@ -151,6 +153,12 @@ def account_of(tx: Tx, account_id: str) -> Account | None:
     """One account by id."""
     found = rows.get_account(tx, account_id=account_id)
     return found[0] if found else None
+
+
+def account_of_rpps(tx: Tx, rpps: str) -> Account | None:
+    """The account of a professional, when there is one and one only."""
+    found = rows.accounts_of_rpps(tx, rpps) if rpps else []
+    return found[0] if len(found) == 1 else None
 
 
 def accounts(tx: Tx) -> list[Account]:

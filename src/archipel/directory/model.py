@@ -31,7 +31,10 @@ SERVICES = ("archive", "teleradiology", "dose", "screening", "distribution", "po
 
 @dataclass(frozen=True)
 class Site:
-    """An establishment. ``issuer`` is the assigning authority of Patient IDs that arrive without one."""
+    """An establishment. ``issuer`` is the assigning authority of Patient IDs that arrive without one.
+
+    ``second_factor_roles``: the people of these roles sign in there with a second factor.
+    """
 
     id: str
     name: str
@@ -41,6 +44,7 @@ class Site:
     time_zone: str = ""
     active: bool = True
     demo: bool = False
+    second_factor_roles: tuple[str, ...] = ()
 
     @property
     def default_issuer(self) -> str:
@@ -95,7 +99,7 @@ class Hl7Peer:
 
 @dataclass(frozen=True)
 class Account:
-    """A person's or a script's account; the password hash stays in the room."""
+    """A person's or a script's account; the password hash stays in the room. ``rpps``: a professional's national number, or empty."""
 
     id: str
     login: str
@@ -106,10 +110,12 @@ class Account:
     must_change_password: bool
     locale: str = "fr"
     last_sign_in_at: str = ""
+    rpps: str = ""
 
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?")
+_RPPS = re.compile(r"[0-9]{11}")
 _AE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
 _HOST = re.compile(r"[A-Za-z0-9_:](?:[A-Za-z0-9_.:%-]{0,253}[A-Za-z0-9_:])?")
 
@@ -138,6 +144,13 @@ def check_login(login: str) -> str:
     if not _LOGIN.fullmatch(login):
         raise Invalid("A login is made of letters, digits and . _ @ + -, at most 64.", code="login", field="login")
     return login
+
+
+def check_rpps(rpps: str) -> str:
+    """The number of a professional in the national directory (11 digits) or nothing, or Invalid."""
+    if rpps and not _RPPS.fullmatch(rpps):
+        raise Invalid("An RPPS number has 11 digits.", code="rpps", field="rpps")
+    return rpps
 
 
 def check_role(role: str) -> str:

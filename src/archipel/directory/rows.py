@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, bindparam, delete, false, insert, select, update
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, bindparam, delete, false, insert, select, text, update
 
 from archipel.directory.model import Account, Device, Role, Site
 from archipel.kit.database import Tx
@@ -22,6 +22,7 @@ site = Table(
     Column("time_zone", String(60), nullable=False),
     Column("active", Boolean, nullable=False),
     Column("demo", Boolean, nullable=False),
+    Column("second_factor_roles", String(400), server_default=text("''"), nullable=False),
 )
 
 device = Table(
@@ -53,6 +54,8 @@ account = Table(
     Column("locale", String(10), nullable=False),
     Column("created_at", String(27), nullable=False),
     Column("last_sign_in_at", String(27), nullable=False),
+    Column("rpps", String(11), server_default=text("''"), nullable=False),
+    Index(None, "rpps"),
 )
 
 # Every request runs them.
@@ -62,13 +65,15 @@ _ACCOUNT = Prepared(lambda _: select(account).where(account.c.id == bindparam("i
 
 def _site(row: Any) -> Site:
     services = tuple(row.services.split()) if row.services else ()
-    return Site(row.id, row.name, row.kind, row.issuer, services, row.time_zone, row.active, row.demo)
+    return Site(
+        row.id, row.name, row.kind, row.issuer, services, row.time_zone, row.active, row.demo, tuple(row.second_factor_roles.split())
+    )
 
 
 def _site_values(s: Site) -> dict[str, Any]:
     return {
         "name": s.name, "kind": s.kind, "issuer": s.issuer, "services": " ".join(s.services),
-        "time_zone": s.time_zone, "active": s.active, "demo": s.demo,
+        "time_zone": s.time_zone, "active": s.active, "demo": s.demo, "second_factor_roles": " ".join(s.second_factor_roles),
     }  # fmt: skip
 
 
@@ -126,7 +131,7 @@ def delete_device(tx: Tx, ae_title: str) -> bool:
 
 def _account(row: Any) -> Account:
     return Account(
-        row.id, row.login, row.name, row.role, row.site_id, row.active, row.must_change_password, row.locale, row.last_sign_in_at
+        row.id, row.login, row.name, row.role, row.site_id, row.active, row.must_change_password, row.locale, row.last_sign_in_at, row.rpps
     )
 
 
@@ -171,6 +176,11 @@ def get_account(tx: Tx, *, login: str | None = None, account_id: str | None = No
     else:
         row = next(iter(_ACCOUNT.all(tx, id=account_id)), None)
     return (_account(row), row.password_hash) if row else None
+
+
+def accounts_of_rpps(tx: Tx, rpps: str) -> list[Account]:
+    """The accounts of a professional."""
+    return [_account(row) for row in tx.execute(select(account).where(account.c.rpps == rpps).order_by(account.c.login))]
 
 
 def all_accounts(tx: Tx) -> list[Account]:

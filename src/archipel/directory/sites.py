@@ -9,7 +9,7 @@ from typing import Any
 from archipel import audit
 from archipel.directory import rows
 from archipel.directory.administrators import keeping_an_administrator
-from archipel.directory.model import SERVICES, Site, check_site_id, check_text
+from archipel.directory.model import SERVICES, Site, check_role, check_site_id, check_text
 from archipel.kit.actor import Actor
 from archipel.kit.database import Tx
 from archipel.kit.errors import Conflict, Invalid, NotFound
@@ -85,6 +85,8 @@ def _check(site: Site) -> None:
     unknown = [s for s in site.services if s not in SERVICES]
     if unknown:
         raise Invalid(f"There is no service {unknown[0]!r}; there are: {', '.join(SERVICES)}.", code="service", field="services")
+    for role in site.second_factor_roles:
+        check_role(role)
     if site.kind not in KINDS:
         raise Invalid(f"There is no kind of site {site.kind!r}; there are: {', '.join(KINDS)}.", code="site-kind", field="kind")
     if not site.name.strip() or len(site.name) > 200:

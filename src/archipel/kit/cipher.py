@@ -69,12 +69,17 @@ class Cipher:
 
 def read_keys(path: Path, *, apart_from: Path) -> Cipher:
     """The cipher of a key file: a line for each key, oldest first. Invalid when others may read it, or it lies with the data."""
+    if path.resolve().is_relative_to(apart_from.resolve()):
+        raise Invalid("The key file lies in the data folder, where it protects nothing.", code="key-file", field="blobs.key_file")
+    return Cipher(read_key_file(path, "blobs.key_file"))
+
+
+def read_key_file(path: Path, field: str) -> dict[str, bytes]:
+    """The keys of a file by their id: a line of an id and 64 hexadecimal digits for each, oldest first. Invalid when others may read it."""
     try:
-        if path.resolve().is_relative_to(apart_from.resolve()):
-            raise Invalid("The key file lies in the data folder, where it protects nothing.", code="key-file", field="blobs.key_file")
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise Invalid("The key file may be read by others; chmod 600.", code="key-file", field="blobs.key_file")
+            raise Invalid("The key file may be read by others; chmod 600.", code="key-file", field=field)
         lines = [line.split() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
-        return Cipher({name: bytes.fromhex(key) for name, key in lines})
+        return {name: bytes.fromhex(key) for name, key in lines}
     except (OSError, ValueError) as error:
-        raise Invalid("The key file cannot be read.", code="key-file", field="blobs.key_file", detail=str(error)) from error
+        raise Invalid("The key file cannot be read.", code="key-file", field=field, detail=str(error)) from error

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from archipel.kit.errors import Invalid
@@ -153,6 +153,67 @@ class PixelSettings(_Table):
     )
 
 
+class ProviderSettings(_Table):
+    """A provider of identities, by OpenID Connect: one ``[[signin.providers]]``. ``docs/operate/signin.md`` explains each option."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
+    label_fr: str = Field(min_length=1, max_length=80)
+    label_en: str = Field(min_length=1, max_length=80)
+    issuer: str = Field(pattern=r"^https://|^http://(127\.0\.0\.1|localhost)(:|/|$)")
+    client_id: str = Field(min_length=1)
+    client_secret_file: str = ""
+    scopes: tuple[str, ...] = ("openid",)
+    acr: tuple[str, ...] = ()
+    algorithms: tuple[Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"], ...] = (
+        "RS256",
+        "ES256",
+    )
+    rpps_claim: str = ""
+    rpps_prefix: str = ""
+    two_factors: bool = False
+
+
+class SignInSettings(_Table):
+    """Signing in to the web app."""
+
+    second_factor_roles: tuple[str, ...] = Field(
+        (),
+        description="Roles whose people sign in with a second factor at every site; a site may ask for more. Tokens go without.",
+    )
+    key_file: str = Field(
+        "",
+        description="File of the keys under which the secrets of one-time codes are encrypted. Empty: signin.keys in the data folder, "
+        "made when it is first needed; with PostgreSQL name one that all machines have.",
+    )
+    providers: tuple[ProviderSettings, ...] = Field(
+        (), description="Providers of identities (OpenID Connect), each a [[signin.providers]]."
+    )
+    provider_answer_s: int = Field(10, ge=1, le=60, description="Wait for an answer of a provider.")
+    provider_bytes_max: int = Field(1 << 20, ge=1 << 10, description="Largest answer of a provider.")
+
+
+class AuditSettings(_Table):
+    """The audit trail: its signature, its times, where it is sent."""
+
+    key_file: str = Field("", description="PEM file of the Ed25519 key that signs the chain; empty: audit.key in the data folder.")
+    former_keys: tuple[str, ...] = Field((), description="PEM files of the public keys that signed before this one.")
+    access_months: int = Field(
+        0, ge=0, le=1200, description="How long records of reading are kept; 0: for good. CNIL 2021-122: 6 to 12 months, 36 if justified."
+    )
+    act_months: int = Field(
+        0, ge=0, le=1200, description="How long records of all other acts are kept; 0: for good. As the record itself: 240 (CSP R1112-7)."
+    )
+    source_id: str = Field("archipel", min_length=1, max_length=64, description="Our name in what is sent (AuditSourceID).")
+    syslog_host: str = Field("", description="Receiver of audit messages by syslog over TLS (IHE ITI-20). Empty: not sent.")
+    syslog_port: int = Field(6514, ge=1, le=65535, description="Its port.")
+    syslog_ca: str = Field("", description="PEM file of the authorities that we trust for it; empty: those of the machine.")
+    syslog_certificate: str = Field("", description="PEM file of our certificate chain for it.")
+    syslog_key: str = Field("", description="PEM file of the key of that certificate.")
+    fhir_url: str = Field(
+        "", pattern=r"^(https?://.*)?$", description="FHIR R4 server that gets each record as an AuditEvent. Empty: not sent."
+    )
+
+
 class TraceSettings(_Table):
     """Traces, sent to an OpenTelemetry collector."""
 
@@ -180,6 +241,17 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = ArchiveSettings()
     pixels: PixelSettings = PixelSettings()
     traces: TraceSettings = TraceSettings()
+    audit: AuditSettings = AuditSettings()
+    signin: SignInSettings = SignInSettings()
+
+    @model_validator(mode="after")
+    def _has_an_address_for_providers(self) -> Settings:
+        ids = [provider.id for provider in self.signin.providers]
+        if ids and not self.http.public_url:
+            raise ValueError("signin.providers need http.public_url, the address to which they send people back")
+        if len(set(ids)) < len(ids):
+            raise ValueError("two signin.providers have one id")
+        return self
 
     @classmethod
     def settings_customise_sources(

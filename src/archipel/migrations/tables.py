@@ -14,6 +14,7 @@ import archipel.identity.rows
 import archipel.mllp.rows
 import archipel.signin.rows
 import archipel.web.rows  # noqa: F401
+import archipel.signin.rows_factors
 from archipel.kit.rows import metadata
 
 __all__ = ["metadata"]

@@ -16,6 +16,7 @@ from archipel.kit.actor import Actor
 from archipel.kit.database import Database
 from archipel.kit.errors import Unavailable
 from archipel.kit.ids import new_id
+from archipel.kit.settings import Settings
 from archipel.signin.sessions import actor_of_session, actor_of_token, extend_session, session_is_ageing
 
 log = structlog.get_logger(__name__)
@@ -26,6 +27,18 @@ CSRF_HEADER = "x-archipel-csrf"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # While a one-time password is still to be changed, a browser session can do this and nothing else.
 BEFORE_PASSWORD_CHANGE = frozenset({"/api/v1/session", "/api/v1/session/password"})
+# While a second factor is still to be added, it can do this and what is under it.
+BEFORE_ENROLMENT = ("/api/v1/session", "/api/v1/session/password", "/api/v1/session/factors")
+
+
+def open_paths(settings: Settings) -> frozenset[tuple[str, str]]:
+    """What must answer anyone: the steps of signing in, of each provider too."""
+    at = "/api/v1/session"
+    ways = {("POST", at), ("GET", f"{at}/ways"), ("DELETE", f"{at}/ways"), ("POST", f"{at}/second"), ("POST", f"{at}/passkey")}
+    ways |= {("POST", f"{at}/passkey/options"), ("GET", f"{at}/start")}
+    for provider in settings.signin.providers:
+        ways |= {("GET", f"{at}/callback/{provider.id}"), ("POST", f"{at}/logout/{provider.id}")}
+    return frozenset(ways)
 
 
 def actor_of(request: Request) -> Actor:
@@ -103,16 +116,18 @@ class SignInMiddleware:
             ageing = session_is_ageing(tx, secret, hours=self._session_hours)
         if found is None:
             return _refuse(scope, 401, "session-ended", "Your session has ended; sign in again.")
-        actor, csrf, must_change = found
+        actor, csrf, due = found
         sent = headers.get(CSRF_HEADER.encode(), b"").decode("latin-1")
         if scope["method"] not in SAFE_METHODS and not _same_origin(headers) and not secrets.compare_digest(sent.encode(), csrf.encode()):
             return _refuse(scope, 403, "csrf", "The request does not carry the session's CSRF value.")
-        if must_change and scope["path"] not in BEFORE_PASSWORD_CHANGE:
+        if due == "password" and scope["path"] not in BEFORE_PASSWORD_CHANGE:
             return _refuse(scope, 403, "password-change-due", "Choose a new password first.")
+        if due == "factor" and scope["path"] not in BEFORE_ENROLMENT and not scope["path"].startswith(BEFORE_ENROLMENT[-1] + "/"):
+            return _refuse(scope, 403, "second-factor-due", "Add a second factor first.")
         if ageing:
             with self._database.write() as tx:
                 extend_session(tx, secret, hours=self._session_hours)
-        scope["state"].update(actor=actor, session_secret=secret)
+        scope["state"].update(actor=actor, session_secret=secret, due=due)
         return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Index, Integer, String, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import Boolean, Column, Index, Integer, String, Table, bindparam, delete, false, func, insert, select, text, update
 
 from archipel.kit.database import Tx
 from archipel.kit.prepared import Prepared
@@ -32,6 +32,10 @@ session = Table(
     Column("csrf", String(64), nullable=False),
     Column("created_at", String(27), nullable=False),
     Column("expires_at", String(27), nullable=False),
+    Column("provider", String(64), server_default=text("''"), nullable=False),
+    Column("subject", String(255), server_default=text("''"), nullable=False),
+    Column("sid", String(255), server_default=text("''"), nullable=False),
+    Column("enrol_due", Boolean, server_default=false(), nullable=False),
     Index(None, "account_id"),
 )
 
@@ -77,6 +81,19 @@ def get_session(tx: Tx, digest: str, now: str) -> Any | None:
 def extend_session(tx: Tx, digest: str, expires_at: str) -> None:
     """Move a session's end."""
     tx.execute(update(session).where(session.c.digest == digest).values(expires_at=expires_at))
+
+
+def enrolled(tx: Tx, account_id: str) -> None:
+    """No session of an account waits for a second factor any more."""
+    tx.execute(update(session).where(session.c.account_id == account_id).values(enrol_due=False))
+
+
+def end_provider_sessions(tx: Tx, provider: str, *, subject: str, sid: str) -> int:
+    """Remove the sessions that a provider opened: the one that it calls so, or all of a subject."""
+    s = session.c
+    which = (s.sid == sid) if sid else (s.subject == subject)
+    both = which & (s.subject == subject) if subject else which
+    return int(tx.execute(delete(session).where(s.provider == provider, both)).rowcount)
 
 
 def end_session(tx: Tx, digest: str) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Literal
 
 from archipel import audit, directory, sharing
 from archipel.directory import Account
@@ -14,8 +15,11 @@ from archipel.kit.actor import Actor
 from archipel.kit.clock import to_text
 from archipel.kit.database import Database, Tx
 from archipel.kit.errors import Invalid, NotAllowed
-from archipel.signin import rows
+from archipel.signin import rows, steps
+from archipel.signin.factors import is_required, kinds_of
 from archipel.signin.throttle import count_attempt, note_success
+
+Due = Literal["", "password", "factor"]
 
 
 @dataclass(frozen=True)
@@ -27,25 +31,74 @@ class Session:
     csrf: str
 
 
-def sign_in(database: Database, login: str, password: str, address: str, *, hours: int) -> Session:
-    """Open a session. NotAllowed for a wrong login or password (never which), LimitReached after too many failures."""
+@dataclass(frozen=True)
+class SecondStep:
+    """A sign-in that waits for a second factor: by what it may be given, and what the browser holds meanwhile."""
+
+    kinds: list[str]
+    secret: str
+
+
+@dataclass(frozen=True)
+class Way:
+    """How somebody signed in: by the own password (empty), or through a provider that calls the person and the session so."""
+
+    provider: str = ""
+    subject: str = ""
+    sid: str = ""
+    two_factors: bool = False
+
+
+def sign_in(
+    database: Database, login: str, password: str, address: str, *, hours: int, everywhere: Collection[str] = ()
+) -> Session | SecondStep:
+    """Open a session, or wait for the account's second factor; without one, its session enrols one first if its role must (``everywhere``,
+    or at its site). NotAllowed for a wrong login or password (never which), LimitReached after too many failures.
+    """
     login, address = _plain(login), _plain(address)
     with database.write() as tx:
         count_attempt(tx, login, address)
     with database.read() as tx:  # the hash takes long: SQLite's one writer must not wait for it
         account = directory.verified(tx, login, password)
     with database.write() as tx:
-        account = directory.note_sign_in(tx, account.id) if account else None
-        if account is None:
+        opened = go_on(tx, account.id, address, Way(), hours=hours, everywhere=everywhere) if account else None
+        if opened is None:
             actor = Actor("account", "unknown", login, address=address)
             audit.record(tx, actor, "signin.sign_in", outcome=audit.Outcome.REFUSED)
         else:
             note_success(tx, login, address)
-            session = _open(tx, account, hours)
-            audit.record(tx, actor_for(tx, account, address), "signin.sign_in")
-    if account is None:
+    if opened is None:
         raise NotAllowed("The login or the password is not right.", code="wrong-credentials")
-    return session
+    return opened
+
+
+def go_on(tx: Tx, account_id: str, address: str, way: Way, *, hours: int, everywhere: Collection[str]) -> Session | SecondStep | None:
+    """After a password or a provider has named the account: its session, or its second step; None when it is disabled."""
+    kinds = [] if way.two_factors else kinds_of(tx, account_id)
+    if not kinds:
+        return open_session(tx, account_id, address, way, hours=hours, everywhere=everywhere)
+    secret = steps.new_secret()
+    steps.begin(tx, "second", secret, account_id=account_id, provider=way.provider, subject=way.subject, sid=way.sid)
+    return SecondStep(kinds, secret)
+
+
+def open_session(
+    tx: Tx, account_id: str, address: str, way: Way, *, hours: int, everywhere: Collection[str], by: str = ""
+) -> Session | None:
+    """Open the session of an account that has shown all it must; None when it is disabled. ``by`` is its second factor, for the trace."""
+    account = directory.note_sign_in(tx, account_id)
+    if account is None:
+        return None
+    secret, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
+    now = tx.now()
+    rows.sweep(tx, to_text(now))
+    enrol_due = not by and not way.two_factors and is_required(tx, everywhere, account)
+    rows.add_session(
+        tx, digest=_digest(secret), account_id=account.id, csrf=csrf, created_at=to_text(now),
+        expires_at=to_text(now + timedelta(hours=hours)), provider=way.provider, subject=way.subject, sid=way.sid, enrol_due=enrol_due,
+    )  # fmt: skip
+    audit.record(tx, actor_for(tx, account, address), "signin.sign_in", provider=way.provider, second_factor=by)
+    return Session(account, secret, csrf)
 
 
 def change_password(database: Database, actor: Actor, current: str, new: str, secret: str) -> None:
@@ -76,21 +129,6 @@ def _plain(text: str) -> str:
     return text[:64].replace("\0", "").encode("utf-8", "replace").decode()
 
 
-def _open(tx: Tx, account: Account, hours: int) -> Session:
-    secret, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
-    now = tx.now()
-    rows.sweep(tx, to_text(now))
-    rows.add_session(
-        tx,
-        digest=_digest(secret),
-        account_id=account.id,
-        csrf=csrf,
-        created_at=to_text(now),
-        expires_at=to_text(now + timedelta(hours=hours)),
-    )
-    return Session(account, secret, csrf)
-
-
 def sign_out(tx: Tx, secret: str) -> None:
     """Close the session that this cookie opened."""
     rows.end_session(tx, _digest(secret))
@@ -109,13 +147,15 @@ def sign_out_everywhere(tx: Tx, account_id: str) -> None:
     rows.end_all(tx, account_id)
 
 
-def actor_of_session(tx: Tx, secret: str, address: str) -> tuple[Actor, str, bool] | None:
-    """The actor behind a session cookie, its CSRF value, and whether a new password is due; None when the session is over."""
+def actor_of_session(tx: Tx, secret: str, address: str) -> tuple[Actor, str, Due] | None:
+    """The actor behind a session cookie, its CSRF value, and what is due first; None when the session is over."""
     row = rows.get_session(tx, _digest(secret), to_text(tx.now()))
     account = directory.account_of(tx, row.account_id) if row else None
     if row is None or account is None or not account.active:
         return None
-    return actor_for(tx, account, address), row.csrf, account.must_change_password
+    by_password = not row.provider  # who comes through a provider has no password to change
+    due: Due = "password" if account.must_change_password and by_password else "factor" if row.enrol_due else ""
+    return actor_for(tx, account, address), row.csrf, due
 
 
 def session_is_ageing(tx: Tx, secret: str, *, hours: int) -> bool:

@@ -49,6 +49,11 @@ def note_success(tx: Tx, login: str, address: str) -> None:
     rows.sweep_attempts(tx, to_text(now - timedelta(seconds=THROTTLE_S)), known_before=to_text(now - timedelta(days=KNOWN_DAYS)))
 
 
+def forget_attempts(tx: Tx, login: str, address: str) -> None:
+    """Forget what failed, without remembering the address."""
+    rows.clear_attempts(tx, login, _place(address))
+
+
 def _place(address: str) -> str:
     """What counts as one address: IPv4 by itself, IPv6 by its network."""
     try:
