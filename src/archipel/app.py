@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp
 
-from archipel import __version__, archive, dicomweb, dimse, directory, distribution, flow, identity, migrations, mllp, web
+from archipel import __version__, archive, audit, dicomweb, dimse, directory, distribution, flow, identity, migrations, mllp, web
 from archipel.dicom import scu
 from archipel.dicom.pixels import PixelWorkers
 from archipel.hl7 import adt
@@ -163,6 +163,7 @@ class Platform:
         if "work" in self.does:
             settle = Ticker("settle", self._settle, every_s=SETTLE_EVERY_S)
             self.background += [FeedRunner(self.database, self.followers), JobRunner(self.database, jobs), settle]
+            self.background += audit.upkeep(self.database, self.settings.audit, self.settings.data, archive.patients_of)
             if self.settings.archive.seal:
                 self.background.append(Ticker("seal-left", archive.Leftovers(self.database).ask, every_s=SEAL_LEFT_EVERY_S))
             queue, keep_days = hl7_queue(self.settings, self.database), self.settings.mllp.keep_days

@@ -11,7 +11,7 @@ Follows:   InstanceStored, StudySettled (own: quiet timer, rejection notes, seal
 
 from archipel.archive.conflicts import Conflict, Difference, conflict_with_id, conflicts, count_conflicts, resolve, same_pixels
 from archipel.archive.copy import Copier, mend_from_copy
-from archipel.archive.exams import Exam, Series, exam, exams, series_of, study_count_of_site, totals
+from archipel.archive.exams import Exam, Series, exam, exams, patients_of, series_of, study_count_of_site, totals
 from archipel.archive.figures import figures, volume
 from archipel.archive.find import DEFAULTS, DERIVED_PATHS, find, header_values
 from archipel.archive.follow import followers
@@ -34,7 +34,7 @@ __all__ = [
     "Pace", "Page", "Place", "Query", "Receiver", "Refusal", "Rejection", "Scrubber", "Series", "Source", "Sweeper", "bulk_data_url",
     "codestream", "codestream_lengths", "conflict_with_id", "conflicts", "count_conflicts", "dataset", "dataset_range", "exam", "exams",
     "figures", "find", "followers", "header_bytes", "header_row", "header_values", "headers_of", "kind_of", "locate", "make_note",
-    "mend_from_copy", "note_bytes", "note_ref", "object_keys", "orphans", "own_note", "part10", "rebuild", "rebuild_objects", "reject",
-    "rejections", "resolve", "revoke_rejections", "same_pixels", "scrubbed", "seal_study", "series_of", "settle_due", "standing_rejection",
-    "stored_end", "study_count_of_site", "totals", "verify", "volume", "walk_file",
+    "mend_from_copy", "note_bytes", "note_ref", "object_keys", "orphans", "own_note", "part10", "patients_of", "rebuild", "rebuild_objects",
+    "reject", "rejections", "resolve", "revoke_rejections", "same_pixels", "scrubbed", "seal_study", "series_of", "settle_due",
+    "standing_rejection", "stored_end", "study_count_of_site", "totals", "verify", "volume", "walk_file",
 ]  # fmt: skip

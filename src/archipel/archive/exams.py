@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from archipel.archive import rows_find, rows_instances, rows_walk
+from archipel.archive import rows, rows_find, rows_instances, rows_walk
 from archipel.archive.arrival import plain
 from archipel.archive.model import Level, Query
 from archipel.archive.reject import visible_study
@@ -84,6 +85,11 @@ def study_count_of_site(tx: Tx, site_id: str) -> int:
         tx, Scope.of_sites([site_id], "count"), Query(Level.STUDY, include_rejected=True, limit=1, count_total=True)
     )
     return total
+
+
+def patients_of(tx: Tx, study_uids: Sequence[str]) -> dict[str, str]:
+    """Whom these studies are of, as ``ID^^^issuer``, for the audit trail alone; a study that is not held is left out."""
+    return {uid: f"{row.patient_id}^^^{row.issuer}" for uid, row in rows.studies_by_uid(tx, study_uids).items()}
 
 
 def exam_of(row: Any) -> Exam:

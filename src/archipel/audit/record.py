@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archipel.audit import rows
+from archipel.audit import rows, rows_chain
 from archipel.audit.model import AuditRecord, Outcome
 from archipel.kit.actor import Actor
 from archipel.kit.database import Tx
@@ -15,7 +15,9 @@ def record(
     tx: Tx, actor: Actor, action: str, *, study_uid: str = "", object_id: str = "", outcome: Outcome = Outcome.SUCCESS, **detail: Any
 ) -> None:
     """Write that ``actor`` did ``action`` (``room.verb``); ``detail`` holds ids and counts only."""
-    rows.add(tx, AuditRecord(new_id(), tx.now(), actor, action, outcome, study_uid, object_id, detail))
+    one = AuditRecord(new_id(), tx.now(), actor, action, outcome, study_uid, object_id, detail)
+    rows.add(tx, one)
+    rows_chain.wait(tx, one.id)
 
 
 def trace(tx: Tx, study_uid: str, *, limit: int = 500) -> list[AuditRecord]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Column, Index, String, Table, Text, bindparam, insert, select
@@ -63,6 +64,11 @@ def newest(tx: Tx, *, action: str, actor_id: str, before: str, limit: int) -> li
     if before:
         statement = statement.where(record.c.at < before)
     return [_record(row) for row in tx.execute(statement)]
+
+
+def placed(row: Any) -> AuditRecord:
+    """The record within the row of its link (columns ``r_...``)."""
+    return _record(SimpleNamespace(**{column.name: getattr(row, f"r_{column.name}") for column in record.c}))
 
 
 def _record(row: Any) -> AuditRecord:

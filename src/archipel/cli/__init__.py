@@ -22,6 +22,7 @@ people.register(app)
 hl7.register(app)
 care.register(app)
 backup.register(app)
+trail.register(app)
 
 
 def main() -> None:

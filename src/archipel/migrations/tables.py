@@ -7,14 +7,15 @@ import archipel.archive.rows_review
 import archipel.archive.rows_scrub
 import archipel.archive.rows_sealed
 import archipel.audit.rows
+import archipel.audit.rows_chain
 import archipel.directory.rows
 import archipel.directory.rows_hl7
 import archipel.distribution.rows
 import archipel.identity.rows
 import archipel.mllp.rows
 import archipel.signin.rows
-import archipel.web.rows  # noqa: F401
 import archipel.signin.rows_factors
+import archipel.web.rows  # noqa: F401
 from archipel.kit.rows import metadata
 
 __all__ = ["metadata"]
