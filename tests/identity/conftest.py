@@ -24,7 +24,7 @@ T0 = datetime(2026, 1, 10, 8, 0, tzinfo=UTC)
 NIR = "1.2.250.1.213.1.4.8"
 NIR_TEST = "1.2.250.1.213.1.4.10"
 MARIE = Traits("DURAND", "MARIE", ("MARIE", "ANNE"), birth_date="19800214", sex="F", birth_place_insee="31555")
-MARIE_INS = Ins("280023155500187", NIR)
+MARIE_INS = Ins("280023155500158", NIR)
 
 
 class Register:

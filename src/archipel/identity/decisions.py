@@ -45,7 +45,7 @@ def replace_id(tx: Tx, actor: Actor, prior: LocalId, survivor: LocalId, *, site_
 
 
 def link(tx: Tx, actor: Actor, record_key: str, target_key: str, *, comment: str = "") -> Decision:
-    """The record joins the person of the target. NotFound, or Conflict when it is there already or across the wall."""
+    """The person of the record and that of the target are one. NotFound, or Conflict when they are already, or across the wall."""
     rows.lock(tx)
     one, other = record_with(tx, record_key), record_with(tx, target_key)
     if one.person_id == other.person_id:
@@ -100,6 +100,12 @@ def decision_with(tx: Tx, decision_id: str) -> Decision:
     if found is None:
         raise NotFound(f"There is no decision {decision_id[:32]}.", code="no-decision", field="decision_id")
     return found
+
+
+def decisions_of(tx: Tx, person_id: str) -> list[Decision]:
+    """What was decided about the records of a person, the newest first, with what was undone."""
+    keys = [record.key for one in rows.persons(tx, [person_id]).values() for record in one.records]
+    return sorted(rows_decisions.touching(tx, keys), key=lambda d: -d.number)
 
 
 def record_with(tx: Tx, key: str) -> Record:
@@ -172,7 +178,8 @@ def replay(records: Iterable[Record], decisions: Iterable[Decision]) -> dict[str
         if one.kind is DecisionKind.UNLINK:
             joined.pop(one.record_key, None)
         to = at[one.target_key] if one.target_key else one.id  # who leaves is a person named after the decision, in every replay
-        for key in _with_joined(one.record_key, joined):
+        whole = [key for key, person_id in at.items() if person_id == at[one.record_key]]
+        for key in whole if one.kind is DecisionKind.LINK else _with_joined(one.record_key, joined):
             at[key] = to
         if one.kind is DecisionKind.MERGE:
             joined[one.record_key] = one.target_key

@@ -7,7 +7,7 @@ visits: they change nothing here.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,7 @@ from archipel.hl7.adt_model import AdtEvent, Patient
 from archipel.hl7.adt_model import Ins as SentIns
 from archipel.hl7.er7 import Message
 from archipel.hl7.moment import BirthDate
-from archipel.hl7.problems import Place, Problem
+from archipel.hl7.problems import WARNING, Place, Problem
 from archipel.hl7.types import CX
 from archipel.identity.decisions import replace_id
 from archipel.identity.model import Ins, LocalId, Seen, Status, Traits
@@ -44,7 +44,9 @@ def hear_adt(tx: Tx, actor: Actor, message: Message, *, time_zone: str) -> tuple
     site = next(one for one in sites if one.id == actor.site_id)
     said = _Said(site, tuple(sites), f"hl7:{actor.id}"[:40], _said_at(tx, event, site, time_zone))
     ids, problems = said.local_ids(event.patient.identifiers, "PID", 3)
-    if not problems:
+    if event.trigger in SAYS_WHO and event.patient.ins and not event.patient.identifiers:
+        problems = [replace(one, severity=WARNING) for one in problems]  # a national number alone is right, and makes no record of a site
+    elif not problems:
         for one in ids:
             take_seen(tx, actor, said.seen(one, event.patient))
         if event.trigger in REPLACES:
@@ -91,7 +93,7 @@ class _Said:
         place = Place(segment, field=field)
         if is_foreign:
             return [], [Problem("unknown-key", place, "The identifier's authority is that of another site; its own systems speak for it.")]
-        return [], [Problem("required-field", place, "There is no local identifier of the patient.")]
+        return [], [Problem("required-field", place, "There is no local identifier of the patient: nothing was taken.")]
 
     def issuer(self, cx: CX) -> str | None:
         """The authority as the archive keeps it: the site's own where none is said; None for that of another site.

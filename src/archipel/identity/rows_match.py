@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import ColumnElement, and_, bindparam, select, true
 
 from archipel.identity.fold import blocks
 from archipel.identity.model import Record
 from archipel.identity.rows import by_ins, record, to_record
 from archipel.kit.database import Tx
 from archipel.kit.prepared import Prepared
+from archipel.kit.scope import Scope
 
 BLOCK_MAX = 400
 """Records that one block gives; a larger one says nothing (a first of January, a name that many have)."""
@@ -47,3 +48,43 @@ def candidates(tx: Tx, one: Record) -> Iterable[Record]:
         found |= {other.key: other for other in by_ins(tx, one.usable_ins.number, demo=one.demo)}
     found.pop(one.key, None)
     return found.values()
+
+
+def in_block(tx: Tx, scope: Scope, names: Iterable[str], block: str) -> list[Record]:
+    """The records that a reader sees with this value in one of these indexed columns."""
+    found: dict[str, Record] = {}
+    for name in names:
+        some = select(record).where(_C[name] == block, scope.condition(_C.site_id)).limit(BLOCK_MAX)
+        found |= {row.key: to_record(row) for row in tx.execute(some)}
+    return list(found.values())
+
+
+def with_code(tx: Tx, scope: Scope, code: str) -> list[Record]:
+    """The records that a reader sees with this local identifier or matricule."""
+    same = (_C.value == code, _C.ins_number == code[:13]) if len(code) in (13, 15) else (_C.value == code,)
+    found: dict[str, Record] = {}
+    for condition in same:
+        some = select(record).where(condition, scope.condition(_C.site_id)).limit(BLOCK_MAX)
+        found |= {row.key: to_record(row) for row in tx.execute(some)}
+    return list(found.values())
+
+
+def named_like(tx: Tx, scope: Scope, words: Sequence[str]) -> list[Record]:
+    """Records whose family name begins with some of the words and whose first name with the others, either way round."""
+    found: dict[str, Record] = {}
+    for cut in range(len(words), -1, -1):
+        first, second = " ".join(words[:cut]), " ".join(words[cut:])
+        for family, given in {(first, second), (second, first)}:
+            for column in (_C.family_folded, _C.used_folded):
+                if family:
+                    some = select(record).where(_begins(column, family), _begins(_C.first_folded, given), scope.condition(_C.site_id))
+                    found |= {row.key: to_record(row) for row in tx.execute(some.limit(BLOCK_MAX))}
+    if not found:
+        some = select(record).where(_begins(_C.first_folded, " ".join(words)), scope.condition(_C.site_id))
+        found = {row.key: to_record(row) for row in tx.execute(some.limit(BLOCK_MAX))}
+    return list(found.values())
+
+
+def _begins(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """A range of the index, which both databases use: text is compared by code point."""
+    return and_(column >= text, column < text + "\U0010ffff") if text else true()
