@@ -3,11 +3,12 @@
 | change                | followers                                              |
 |-----------------------|--------------------------------------------------------|
 | InstanceStored        | archive.quiet_timer, archive.rejection_notes           |
-| StudySettled          | archive.sealing                                        |
+| StudySettled          | archive.persons, archive.sealing                       |
 | SeriesSealed          | none yet                                               |
 | InstanceRejected      | distribution.rejection_notes                           |
 | RejectionRevoked      | none yet                                               |
-| ConflictResolved      | none yet                                               |
+| ConflictResolved      | archive.persons                                        |
+| PersonsChanged        | none yet                                               |
 | ConflictFound         | none yet (the web app's live stream reads the feed)    |
 
 Each follower takes batches in one transaction, reads current state, and can be replayed from zero.

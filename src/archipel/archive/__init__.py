@@ -6,7 +6,7 @@ Owns:      archive_patient, archive_study, archive_series, archive_instance, arc
            archive_damage
 Offers:    Receiver, find, locate, part10, dataset, exams, conflicts, resolve, reject, seal_study, verify, rebuild
 Emits:     InstanceStored, StudySettled, SeriesSealed, InstanceRejected, RejectionRevoked, ConflictFound, ConflictResolved
-Follows:   InstanceStored, StudySettled (own: quiet timer, rejection notes, sealing)
+Follows:   InstanceStored, StudySettled, ConflictResolved (own: quiet timer, rejection notes, persons, sealing)
 """
 
 from archipel.archive.conflicts import Conflict, Difference, conflict_with_id, conflicts, count_conflicts, resolve, same_pixels
