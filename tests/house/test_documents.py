@@ -113,6 +113,6 @@ def test_every_setting_has_a_unit_bounds_and_a_help_text() -> None:
     unbounded = [s.name for s in settings if s.kind in ("int", "float") and not s.bounds]
     assert unbounded == []
     unit = re.compile(
-        r"(^|_)(bytes|count|ms|s|seconds|hours|days|percent|port|size|processes|associations(_per_device)?|ratio)(_max|_min|_each)?$"
+        r"(^|_)(bytes|count|ms|s|seconds|hours|days|months|percent|port|size|processes|associations(_per_device)?|ratio)(_max|_min|_each)?$"
     )
     assert [s.name for s in settings if s.kind in ("int", "float") and not unit.search(s.name.rsplit(".")[-1])] == []

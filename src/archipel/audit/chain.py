@@ -6,8 +6,9 @@ later place and none is passed over (decision 0017).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,26 @@ from archipel.kit.database import Database, Tx
 from archipel.kit.errors import Conflict
 
 CHAINED_AT_ONCE = 500
+_SENT = ("destination", "seq", "at", "error")
 
 
 @dataclass(frozen=True)
 class ChainState:
-    """How far the chain is: the last place and its instant, the last signed day, how many records wait for a place."""
+    """How far the chain is: the last place and its instant, the last signed day, how many records wait for a place.
+
+    ``verified_until`` is the instant of the last link that the last verification saw, ``findings`` what it named;
+    ``destinations`` how far each receiver is: destination, seq, at, error.
+    """
 
     seq: int
     at: str
     signed_day: str
     waiting_count: int
+    verified_at: str = ""
+    verified_until: str = ""
+    finding_count: int = 0
+    findings: tuple[dict[str, Any], ...] = ()
+    destinations: tuple[dict[str, Any], ...] = ()
 
 
 def signing_key(database: Database, path: Path) -> Key | None:
@@ -87,6 +98,15 @@ def _sign_day(tx: Tx, key: Key, head: Any, now: str) -> Any:
 
 def chain_state(tx: Tx) -> ChainState:
     """How far the chain is."""
-    head, day = rows_chain.read_head(tx), rows_chain.last_day(tx)
-    seq, at = (head.seq, head.at) if head is not None else (0, "")
-    return ChainState(seq, at, day.day if day is not None else "", rows_chain.waiting_count(tx))
+    head, day, seen = rows_chain.read_head(tx), rows_chain.last_day(tx), rows_chain.last_verified(tx)
+    state = ChainState(
+        head.seq if head is not None else 0, head.at if head is not None else "", day.day if day is not None else "",
+        rows_chain.waiting_count(tx),
+        destinations=tuple({name: getattr(one, name) for name in _SENT} for one in rows_chain.destinations(tx)),
+    )  # fmt: skip
+    if seen is None or not seen.ended_at:
+        return state
+    return replace(
+        state, verified_at=seen.ended_at, verified_until=seen.until, finding_count=seen.finding_count,
+        findings=tuple(json.loads(seen.findings)),
+    )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archipel.audit import rows, rows_chain
-from archipel.audit.model import AuditRecord, Outcome
+from archipel.audit.model import AuditRecord, Outcome, Search
 from archipel.kit.actor import Actor
 from archipel.kit.database import Tx
 from archipel.kit.ids import new_id
@@ -27,4 +27,9 @@ def trace(tx: Tx, study_uid: str, *, limit: int = 500) -> list[AuditRecord]:
 
 def search(tx: Tx, *, action: str = "", actor_id: str = "", before: str = "", limit: int = 100) -> list[AuditRecord]:
     """The newest records, narrowed by action and actor; ``before`` is an instant as text, for paging."""
-    return rows.newest(tx, action=action, actor_id=actor_id, before=before, limit=limit)
+    return rows.newest(tx, Search(actor_id=actor_id, actions=(action,) if action else None, before=before, limit=limit))
+
+
+def look_up(tx: Tx, wanted: Search) -> list[AuditRecord]:
+    """The newest records that an auditor looks for."""
+    return rows.newest(tx, wanted)

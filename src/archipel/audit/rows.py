@@ -6,9 +6,9 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Column, Index, String, Table, Text, bindparam, insert, select
+from sqlalchemy import Column, Index, String, Table, Text, and_, bindparam, func, insert, or_, select
 
-from archipel.audit.model import AuditRecord, Outcome
+from archipel.audit.model import AuditRecord, Outcome, Search
 from archipel.kit.actor import Actor
 from archipel.kit.clock import from_text, to_text
 from archipel.kit.database import Tx
@@ -33,6 +33,7 @@ record = Table(
     Column("detail", Text, nullable=False),
     Index(None, "study_uid", "at"),
     Index(None, "at"),
+    Index(None, "actor_id", "at"),
 )
 
 
@@ -55,14 +56,28 @@ def of_study(tx: Tx, study_uid: str, limit: int) -> list[AuditRecord]:
     return [_record(row) for row in found]
 
 
-def newest(tx: Tx, *, action: str, actor_id: str, before: str, limit: int) -> list[AuditRecord]:
+def newest(tx: Tx, wanted: Search) -> list[AuditRecord]:
     """The newest records, narrowed by what is not empty."""
-    statement = select(record).order_by(record.c.at.desc(), record.c.id.desc()).limit(limit)
-    for column, value in ((record.c.action, action), (record.c.actor_id, actor_id)):
+    r = record.c
+    statement = select(record).order_by(r.at.desc(), r.id.desc()).limit(wanted.limit)
+    for column, value in ((r.actor_id, wanted.actor_id), (r.outcome, wanted.outcome), (r.object_id, wanted.object_id)):
         if value:
             statement = statement.where(column == value)
-    if before:
-        statement = statement.where(record.c.at < before)
+    for column, values in ((r.action, wanted.actions), (r.study_uid, wanted.study_uids), (r.actor_site_id, wanted.site_ids)):
+        if values is not None:
+            statement = statement.where(column.in_(values))
+    if wanted.who:
+        text = wanted.who.lower()
+        statement = statement.where(
+            or_(func.lower(r.actor_id).contains(text, autoescape=True), func.lower(r.actor_name).contains(text, autoescape=True))
+        )
+    if wanted.since:
+        statement = statement.where(r.at >= wanted.since)
+    if wanted.before:
+        statement = statement.where(r.at < wanted.before)
+    if wanted.after:
+        at, id = wanted.after
+        statement = statement.where(or_(r.at < at, and_(r.at == at, r.id < id)))
     return [_record(row) for row in tx.execute(statement)]
 
 

@@ -79,6 +79,19 @@ sent = Table(
     Column("held_until", String(27), nullable=False),
 )
 
+# One row: how the last verification of the whole chain ended.
+verified = Table(
+    "audit_verified",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("begun_at", String(27), nullable=False),
+    Column("ended_at", String(27), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("until", String(27), nullable=False),
+    Column("finding_count", Integer, nullable=False),
+    Column("findings", Text, nullable=False),
+)
+
 _WAIT = Prepared(lambda _: insert(pending).values(record_id=bindparam("record_id")))
 
 
@@ -217,3 +230,21 @@ def note_sent(tx: Tx, destination: str, holder: str, until: int, error: str) -> 
 def destinations(tx: Tx) -> list[Any]:
     """How far each destination is."""
     return list(tx.execute(select(sent).order_by(sent.c.destination)))
+
+
+def last_verified(tx: Tx) -> Any | None:
+    """How the last verification ended, or that one has begun."""
+    return tx.execute(select(verified).where(verified.c.id == 1)).first()
+
+
+def begin_verifying(tx: Tx, now: str, before: str) -> bool:
+    """Take the verification that is due: none began since ``before``. False when another process has it."""
+    insert_new(tx, verified, [{"id": 1, "begun_at": "", "ended_at": "", "seq": 0, "until": "", "finding_count": 0, "findings": "[]"}])
+    due = update(verified).where(verified.c.id == 1, verified.c.begun_at < before)
+    return bool(tx.execute(due.values(begun_at=now)).rowcount)
+
+
+def end_verifying(tx: Tx, values: dict[str, Any]) -> None:
+    """A verification has ended so."""
+    insert_new(tx, verified, [{"id": 1, "begun_at": "", **values}])
+    tx.execute(update(verified).where(verified.c.id == 1).values(**values))

@@ -9,6 +9,7 @@ from archipel.audit.chain import chain, signing_key
 from archipel.audit.forget import forget
 from archipel.audit.keys import read_public_key
 from archipel.audit.send import Patients, fhir_sender, syslog_sender
+from archipel.audit.verify import verify_due
 from archipel.kit.database import Database
 from archipel.kit.settings import AuditSettings
 from archipel.kit.ticker import Ticker
@@ -16,6 +17,7 @@ from archipel.kit.ticker import Ticker
 CHAIN_EVERY_S = 1.0
 SEND_EVERY_S = 5.0
 FORGET_EVERY_S = 600.0
+VERIFY_EVERY_S = 300.0
 
 
 def key_file(settings: AuditSettings, data: Path) -> Path:
@@ -26,11 +28,15 @@ def key_file(settings: AuditSettings, data: Path) -> Path:
 def upkeep(database: Database, settings: AuditSettings, data: Path, patients: Patients) -> list[Ticker]:
     """Chaining, removal after its time and sending on, to be started. Invalid when a key or certificate cannot be read."""
     key = signing_key(database, key_file(settings, data))
-    former = frozenset(read_public_key(Path(one)).id for one in settings.former_keys)
-    found = []
+    before = [read_public_key(Path(one)) for one in settings.former_keys]
+    former = frozenset(one.id for one in before)
+    found: list[Ticker] = []
     if key is not None:
         act = partial(chain, key=key, former=former)
         found.append(Ticker("audit-chain", lambda: database.transact(act), every_s=CHAIN_EVERY_S))
+        if settings.verify_every_days:
+            seeing = partial(verify_due, database, [key.public, *before], every_days=settings.verify_every_days)
+            found.append(Ticker("audit-verify", seeing, every_s=VERIFY_EVERY_S))
         months = {"access": settings.access_months, "act": settings.act_months}
         if any(months.values()):
             going = partial(forget, key=key, months=months)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from typing import Any
+
+import structlog
 
 from archipel.audit import digest, rows_chain
 from archipel.audit.keys import PublicKey
+from archipel.kit.clock import to_text
 from archipel.kit.database import Database, Tx
 
 PAGE_COUNT = 2000
 NAMED_MAX = 1000
+NOTED_MAX = 100
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -208,3 +216,24 @@ def _check_unlinked(tx: Tx, found: Verified) -> None:
         found.add("inserted", why, record_id=one.id)
     for record_id in rows_chain.orphaned(tx, NAMED_MAX):
         found.add("removed", "the record was removed before it had its place", record_id=record_id)
+
+
+def note_verified(tx: Tx, found: Verified) -> None:
+    """Keep how a verification ended, for those who look after the trail."""
+    named = json.dumps([asdict(one) for one in found.findings[:NOTED_MAX]])
+    values = {"seq": found.seq, "until": found.at, "finding_count": found.finding_count, "findings": named}
+    rows_chain.end_verifying(tx, {**values, "ended_at": to_text(tx.now())})
+
+
+def verify_due(database: Database, keys: Sequence[PublicKey], *, every_days: float) -> None:
+    """Verify the whole chain if that is due, in one of the processes that do the work."""
+
+    def take(tx: Tx) -> bool:
+        return rows_chain.begin_verifying(tx, to_text(tx.now()), to_text(tx.now() - timedelta(days=every_days)))
+
+    if not database.transact(take):
+        return
+    found = verify_chain(database, keys)
+    if not found.is_whole:
+        log.error("audit.tampered", finding_count=found.finding_count, kinds=sorted({one.kind for one in found.findings}))
+    database.transact(lambda tx: note_verified(tx, found))

@@ -46,6 +46,7 @@ def verify(
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("audit")
             found = audit.verify_chain(database, keys, lambda done, total: progress.update(task, completed=done, total=total))
+        database.transact(lambda tx: audit.note_verified(tx, found))
     if as_json:
         print(json.dumps({"whole": found.is_whole, **asdict(found)}, indent=2))
     else:

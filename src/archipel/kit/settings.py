@@ -203,6 +203,7 @@ class AuditSettings(_Table):
     act_months: int = Field(
         0, ge=0, le=1200, description="How long records of all other acts are kept; 0: for good. As the record itself: 240 (CSP R1112-7)."
     )
+    verify_every_days: float = Field(7, ge=0, le=3650, description="How often the whole chain is verified; 0: only by the command.")
     source_id: str = Field("archipel", min_length=1, max_length=64, description="Our name in what is sent (AuditSourceID).")
     syslog_host: str = Field("", description="Receiver of audit messages by syslog over TLS (IHE ITI-20). Empty: not sent.")
     syslog_port: int = Field(6514, ge=1, le=65535, description="Its port.")
