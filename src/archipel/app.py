@@ -43,7 +43,7 @@ from archipel.kit.settings import Settings
 from archipel.kit.spool import Spool
 from archipel.kit.ticker import Ticker
 from archipel.kit.tiered import TieredBlobs
-from archipel.signin import SignInMiddleware
+from archipel.signin import SignInMiddleware, open_paths
 
 SETTLE_EVERY_S = 1.0
 SEAL_LEFT_EVERY_S = 600.0
@@ -313,7 +313,7 @@ def http_app(platform: Platform, door: dimse.DimseDoor | None) -> ASGIApp:
         database=platform.database,
         session_hours=settings.http.session_hours,
         guarded=("/api/v1", DICOMWEB),
-        open_paths=frozenset({("POST", "/api/v1/session")}),
+        open_paths=open_paths(settings),
     )
     return gate(platform, guarded)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
@@ -26,7 +27,7 @@ from archipel.kit.clock import SetClock
 from archipel.kit.database import Database
 from archipel.kit.feed import FeedRunner
 from archipel.kit.metrics import Metrics
-from archipel.kit.settings import ArchiveSettings, BlobSettings, DatabaseSettings, HttpSettings, Settings
+from archipel.kit.settings import ArchiveSettings, BlobSettings, DatabaseSettings, HttpSettings, Settings, SignInSettings
 from archipel.kit.spool import Spool
 from tests import make
 from tests.servers import Backend
@@ -98,21 +99,28 @@ class Door:
         return outcomes
 
 
-def settings_of(folder: Path, backend: Backend | None, **http: Any) -> Settings:
+def settings_of(folder: Path, backend: Backend | None, signin: SignInSettings | None = None, **http: Any) -> Settings:
     """Settings with a data folder of its own, on a back end (SQLite and files when none is named)."""
     backend = backend or Backend("sqlite-files", f"sqlite:///{folder / 'archipel.db'}", f"file://{folder / 'blobs'}")
     return Settings(
         data=folder, database=DatabaseSettings(url=backend.database_url), blobs=BlobSettings(**backend.blobs), http=HttpSettings(**http),
-        archive=ArchiveSettings(free_bytes_min=0),
+        archive=ArchiveSettings(free_bytes_min=0), signin=signin or SignInSettings(),
     )  # fmt: skip
 
 
 @contextmanager
 def running(
-    folder: Path, backend: Backend | None = None, *, static: Path | None = None, followers: Any = None, echo: Any = None, **http: Any
+    folder: Path,
+    backend: Backend | None = None,
+    *,
+    static: Path | None = None,
+    followers: Any = None,
+    echo: Any = None,
+    signin_settings: SignInSettings | None = None,
+    **http: Any,
 ) -> Iterator[Door]:
-    """A door with its surroundings, until the block ends."""
-    settings = settings_of(folder, backend, **http)
+    """A door with its surroundings, until the block ends; at the port of its public address, if it has one."""
+    settings = settings_of(folder, backend, signin_settings, **http)
     clock = SetClock(START)
     database = Database(settings.database_url, clock=clock)
     migrations.upgrade(database)
@@ -149,13 +157,14 @@ def _app(door: Door, followers: Any, static: Path, echo: Any) -> Any:
     )  # fmt: skip
     app.include_router(router, prefix="/api/v1")
     web.install(app, static)
-    return signin.SignInMiddleware(app, database=door.database, guarded=("/api/v1",), open_paths=frozenset({("POST", "/api/v1/session")}))
+    return signin.SignInMiddleware(app, database=door.database, guarded=("/api/v1",), open_paths=signin.open_paths(door.settings))
 
 
 @contextmanager
 def _served(app: Any, door: Door) -> Iterator[None]:
     listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", urlsplit(door.settings.http.public_url).port or 0))
     listening.listen(64)
     door.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=10))

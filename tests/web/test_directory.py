@@ -27,7 +27,8 @@ def test_sites_are_listed_added_and_changed(door_on: Door) -> None:
     made = client.post("/sites", json={"id": "east", "name": "Est", "kind": "screening_centre", "issuer": None, "services": ["archive"]})
     assert made.status_code == 201
     assert made.json() == {
-        "id": "east", "name": "Est", "kind": "screening_centre", "issuer": None, "services": ["archive"], "active": True, "demo": False
+        "id": "east", "name": "Est", "kind": "screening_centre", "issuer": None, "services": ["archive"],
+        "second_factor_roles": [], "active": True, "demo": False,
     }  # fmt: skip
     again = client.post("/sites", json={"id": "east", "name": "Est"})
     assert again.status_code == 409 and again.json()["error"]["code"] == "site-exists"

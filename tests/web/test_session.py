@@ -23,7 +23,7 @@ def test_sign_in_opens_a_session_with_safe_cookies(door: Door) -> None:
         "login": "radiologist", "name": "radiologist", "role": "radiologist", "site_id": "north", "locale": "fr",
         "must_change_password": False,
     }  # fmt: skip
-    assert body["aet"] == "ARCHIPEL" and body["demo"] is False
+    assert body["aet"] == "ARCHIPEL" and body["demo"] is False and body["second_factor_due"] is False
     assert {"exam.read", "exam.download", "exam.store", "exam.reject"} <= set(body["permissions"])
     cookies = {line.split("=")[0]: line.lower() for line in answer.headers.get_list("set-cookie")}
     assert "httponly" in cookies["archipel_session"] and "samesite=strict" in cookies["archipel_session"]

@@ -88,12 +88,12 @@ class Provider:
             raise bad_token(type(error).__name__) from error
         return claims
 
-    def _key(self, kid: str, algorithm: str) -> jwt.PyJWK:
+    def _key(self, kid: str, algorithm: str) -> Any:
         keys = self._known_keys(kid)
         fitting = [key for name, key in keys.items() if (not kid or name == kid) and _fits(key, algorithm)]
         if len(fitting) != 1:
             raise jwt.InvalidKeyError("no key, or more than one")
-        return fitting[0]
+        return fitting[0].key
 
     def _known_keys(self, kid: str) -> dict[str, jwt.PyJWK]:
         address = self.metadata().jwks_uri

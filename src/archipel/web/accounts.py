@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from archipel import directory, sharing, signin
 from archipel.directory import Account, Role
@@ -19,7 +19,7 @@ from archipel.web.words import Body, Listed, Text, Word, whole
 router = APIRouter(route_class=DoorRoute, tags=["directory"])
 AccountManager = Annotated[Call, needs("account.manage")]
 # Roles that reach every site: only an administrator gives or takes them.
-REGIONAL = frozenset({Role.ADMINISTRATOR.value, Role.ARCHIVE_OPERATOR.value})
+REGIONAL = frozenset({Role.ADMINISTRATOR.value, Role.ARCHIVE_OPERATOR.value, Role.IDENTITY_OFFICER.value})
 
 
 class NewAccount(Body):
@@ -38,6 +38,9 @@ class AccountChanges(Body):
     role: Word | None = None
     site_id: Word | None = None
     active: bool | None = None
+    rpps: Annotated[str, StringConstraints(max_length=11)] | None = Field(
+        None, description="National number of a professional; null: none."
+    )
 
 
 class AccountAnswer(BaseModel):
@@ -50,6 +53,15 @@ class AccountAnswer(BaseModel):
     active: bool
     last_sign_in_at: str | None
     must_change_password: bool
+    rpps: str | None
+    second_factor: bool = Field(description="Whether it has a second factor.")
+
+
+class Identity(Body):
+    """A person as a provider of identities calls them."""
+
+    provider: Word
+    subject: Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
 class AccountWithPassword(AccountAnswer):
@@ -82,7 +94,8 @@ def list_accounts(call: AccountManager) -> Listed[AccountAnswer]:
     """The accounts of the sites that the account manages, by login."""
     with call.database.read() as tx:
         visible = sharing.visible_site_ids(tx, call.actor)
-        return whole([AccountAnswer(**_fields(a)) for a in directory.accounts(tx) if a.site_id in visible])
+        strong = signin.factors.accounts_with_factors(tx)
+        return whole([_answer(a, strong) for a in directory.accounts(tx) if a.site_id in visible])
 
 
 @router.post("/accounts", status_code=201, summary="Add an account", openapi_extra=REPEATABLE)
@@ -95,7 +108,7 @@ def add_account(body: NewAccount, call: AccountManager) -> AccountWithPassword:
         account, password = directory.add_account(
             tx, call.actor, login=body.login, role=body.role, site_id=site_id, name=body.name
         )  # fmt: skip
-        return AccountWithPassword(**_fields(account), one_time_password=password)
+        return AccountWithPassword(**_answer(account, set()).model_dump(), one_time_password=password)
 
     return once(call, body, AccountWithPassword, act, secret=body.login)
 
@@ -103,17 +116,17 @@ def add_account(body: NewAccount, call: AccountManager) -> AccountWithPassword:
 @router.patch("/accounts/{login}", summary="Change an account")
 def change_account(login: Word, body: AccountChanges, call: AccountManager) -> AccountAnswer:
     """Change a name, role, site or activity. An account that is disabled loses its sessions and tokens at once."""
-    changes = body.changes()
+    changes = body.changes(clearable=("rpps",))
 
-    def act(tx: Tx) -> Account:
+    def act(tx: Tx) -> AccountAnswer:
         account = _reachable(tx, call, login)
         _may_give(tx, call, changes.get("role", account.role), changes.get("site_id", account.site_id))
         changed = directory.change_account(tx, call.actor, login, **changes)
         if not changed.active:
             signin.sign_out_everywhere(tx, account.id)
-        return changed
+        return _answer(changed, signin.factors.accounts_with_factors(tx))
 
-    return AccountAnswer(**_fields(call.database.transact(act)))
+    return call.database.transact(act)
 
 
 @router.post("/accounts/{login}/reset-password", summary="Give an account a one-time password", openapi_extra=REPEATABLE)
@@ -126,6 +139,46 @@ def reset_password(login: Word, call: AccountManager) -> OneTimePassword:
         return OneTimePassword(one_time_password=directory.reset_password(tx, call.actor, login))
 
     return once(call, None, OneTimePassword, act, secret=login)
+
+
+@router.post("/accounts/{login}/reset-second-factors", status_code=204, summary="Remove the second factors of an account")
+def reset_second_factors(login: Word, call: AccountManager) -> None:
+    """For somebody who lost them: all of them go, with the recovery codes, and the account's sessions end."""
+
+    def act(tx: Tx) -> None:
+        signin.factors.reset_factors(tx, call.actor, _reachable(tx, call, login).login)
+
+    call.database.transact(act)
+
+
+@router.get("/accounts/{login}/identities", summary="List the identities of an account")
+def list_identities(login: Word, call: AccountManager) -> Listed[Identity]:
+    """Who signs in as this account through a provider."""
+    with call.database.read() as tx:
+        found = signin.oidc.identities_of(tx, _reachable(tx, call, login).id)
+    return whole([Identity(provider=one.provider, subject=one.subject) for one in found])
+
+
+@router.post("/accounts/{login}/identities", status_code=204, summary="Link an identity to an account")
+def link_identity(login: Word, body: Identity, call: AccountManager) -> None:
+    """Let this person of a provider sign in as the account."""
+    if body.provider not in call.parts.providers:
+        raise NotFound("There is no such provider of identities.", code="no-provider", field="provider")
+
+    def act(tx: Tx) -> None:
+        signin.oidc.link(tx, call.actor, _reachable(tx, call, login).login, body.provider, body.subject)
+
+    call.database.transact(act)
+
+
+@router.post("/accounts/{login}/identities/removal", status_code=204, summary="Unlink an identity from an account")
+def unlink_identity(login: Word, body: Identity, call: AccountManager) -> None:
+    """End that, and the sessions that it opened."""
+
+    def act(tx: Tx) -> None:
+        signin.oidc.unlink(tx, call.actor, _reachable(tx, call, login).login, body.provider, body.subject)
+
+    call.database.transact(act)
 
 
 def _reachable(tx: Tx, call: Call, login: str) -> Account:
@@ -143,8 +196,9 @@ def _may_give(tx: Tx, call: Call, role: str, site_id: str) -> None:
         raise NotAllowed("Only an administrator gives or changes this role.", code="role-beyond-yours", field="role")
 
 
-def _fields(account: Account) -> dict[str, str | bool | None]:
-    return {
-        "login": account.login, "name": account.name, "role": account.role, "site_id": account.site_id, "active": account.active,
-        "last_sign_in_at": account.last_sign_in_at or None, "must_change_password": account.must_change_password,
-    }  # fmt: skip
+def _answer(account: Account, with_factors: set[str]) -> AccountAnswer:
+    return AccountAnswer(
+        login=account.login, name=account.name, role=account.role, site_id=account.site_id, active=account.active,
+        last_sign_in_at=account.last_sign_in_at or None, must_change_password=account.must_change_password, rpps=account.rpps or None,
+        second_factor=account.id in with_factors,
+    )  # fmt: skip

@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 STATUS_OF_KIND = {"invalid": 400, "not_found": 404, "not_allowed": 403, "conflict": 409, "limit_reached": 429, "unavailable": 503}
 STATUS_OF_LIMIT = {"too-large": 413, "range": 416, "out-of-space": 507, "busy": 503}
+NOT_WHO_THEY_SAY = {"wrong-credentials", "wrong-second-factor", "unknown-passkey", "sign-in-over"}
 RETRY_AFTER_S = {"throttled": 900, "busy": 5, "streams": 30, "out-of-space": 300}
 # Of a body that is read whole; uploads stream and have a limit of their own.
 BODY_BYTES_MAX = 4 << 20
@@ -104,7 +105,7 @@ def status_of(error: ArchipelError) -> int:
     """The HTTP status of one of the six kinds."""
     if error.kind == "limit_reached":
         return STATUS_OF_LIMIT.get(error.code, STATUS_OF_KIND["limit_reached"])
-    if error.code == "wrong-credentials":
+    if error.code in NOT_WHO_THEY_SAY:
         return 401
     return 408 if error.code == "stalled" else STATUS_OF_KIND.get(error.kind, 500)
 

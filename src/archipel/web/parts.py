@@ -89,6 +89,7 @@ class Parts:
     streams: Streams
     gathered: Mapping[str, Gathered]
     media: Any
+    providers: Mapping[str, Any]
     opened: OncePerHour = field(default_factory=OncePerHour)
 
 

@@ -29,6 +29,7 @@ class NewSite(Body):
     kind: Kind = "hospital"
     issuer: Text | None = None
     services: Annotated[list[Word], Field(max_length=20, default_factory=lambda: ["archive"])]
+    second_factor_roles: Annotated[list[Word], Field(max_length=40, default_factory=list)]
 
 
 class SiteChanges(Body):
@@ -38,6 +39,7 @@ class SiteChanges(Body):
     kind: Kind | None = None
     issuer: Text | None = None
     services: Annotated[list[Word], Field(max_length=20)] | None = None
+    second_factor_roles: Annotated[list[Word], Field(max_length=40)] | None = None
     active: bool | None = None
 
 
@@ -49,6 +51,7 @@ class SiteAnswer(BaseModel):
     kind: str
     issuer: str | None
     services: list[str]
+    second_factor_roles: list[str] = Field(description="Roles whose people sign in there with a second factor.")
     active: bool
     demo: bool
 
@@ -66,7 +69,14 @@ def add_site(body: NewSite, call: SiteManager) -> SiteAnswer:
     """Let a site join."""
     if call.actor.demo:
         raise NotAllowed("People of the training region add no sites.", code="demo-region")
-    site = Site(body.id, body.name, body.kind, body.issuer or "", tuple(dict.fromkeys(body.services)))
+    site = Site(
+        body.id,
+        body.name,
+        body.kind,
+        body.issuer or "",
+        tuple(dict.fromkeys(body.services)),
+        second_factor_roles=tuple(dict.fromkeys(body.second_factor_roles)),
+    )
     return once(call, body, SiteAnswer, lambda tx: _answer(directory.add_site(tx, call.actor, site)))
 
 
@@ -74,8 +84,8 @@ def add_site(body: NewSite, call: SiteManager) -> SiteAnswer:
 def change_site(site_id: Word, body: SiteChanges, call: SiteManager) -> SiteAnswer:
     """Change a site's name, kind, issuer, services or activity."""
     changes = body.changes(clearable=("issuer",))
-    if "services" in changes:
-        changes["services"] = tuple(dict.fromkeys(changes["services"]))
+    for name in {"services", "second_factor_roles"} & changes.keys():
+        changes[name] = tuple(dict.fromkeys(changes[name]))
 
     def act(tx: Tx) -> Site:
         directory.site_named(tx, site_id)
@@ -87,6 +97,6 @@ def change_site(site_id: Word, body: SiteChanges, call: SiteManager) -> SiteAnsw
 
 def _answer(site: Site) -> SiteAnswer:
     return SiteAnswer(
-        id=site.id, name=site.name, kind=site.kind, issuer=site.issuer or None, services=list(site.services), active=site.active,
-        demo=site.demo,
+        id=site.id, name=site.name, kind=site.kind, issuer=site.issuer or None, services=list(site.services),
+        second_factor_roles=list(site.second_factor_roles), active=site.active, demo=site.demo,
     )  # fmt: skip
