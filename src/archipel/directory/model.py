@@ -21,6 +21,7 @@ class Role(StrEnum):
     REQUESTING_DOCTOR = "requesting_doctor"
     PHYSICIST = "physicist"
     ARCHIVE_OPERATOR = "archive_operator"
+    IDENTITY_OFFICER = "identity_officer"
 
 
 ROLES = tuple(role.value for role in Role)

@@ -7,7 +7,7 @@ Emits:     PersonsChanged
 Follows:   nothing
 """
 
-from archipel.identity.decisions import decision_with, decisions_of, link, replace_id, undo, unlink
+from archipel.identity.decisions import decision_with, decisions_of, link, record_with, replace_id, undo, unlink
 from archipel.identity.find import find
 from archipel.identity.hears import hear_adt
 from archipel.identity.likeness import compare, concordant
@@ -22,6 +22,6 @@ from archipel.identity.worklist import Beside, Pair, count_proposals, decide, pa
 __all__ = [
     "Beside", "Decision", "DecisionKind", "Ins", "LocalId", "Pair", "Person", "Proposal", "ProposalState", "Record", "Seen", "Status",
     "Taken", "Traits", "Verdict", "compare", "concordant", "count_proposals", "decide", "decision_with", "decisions_of", "find",
-    "hear_adt", "ids_of_person", "link", "pair_with", "pairs_of", "person_of", "person_with", "persons_of", "proposals", "records_of",
-    "replace_id", "take", "undo", "unlink",
+    "hear_adt", "ids_of_person", "link", "pair_with", "pairs_of", "person_of", "person_with", "persons_of", "proposals", "record_with",
+    "records_of", "replace_id", "take", "undo", "unlink",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     Role.ADMINISTRATOR: frozenset(
         (
             *_READ, "exam.store", "exam.reject", "conflict.resolve", "device.manage", "site.manage", "account.manage", "system.read",
-            "system.operate", "demo.reset", "audit.read",
+            "system.operate", "demo.reset", "audit.read", "identity.manage",
         )
     ),
     Role.SITE_ADMINISTRATOR: frozenset(
@@ -24,6 +24,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     Role.REQUESTING_DOCTOR: frozenset(_READ),
     Role.PHYSICIST: frozenset((*_READ, "system.read")),
     Role.ARCHIVE_OPERATOR: frozenset((*_READ, "exam.store", "exam.reject", "conflict.resolve", "system.read")),
+    Role.IDENTITY_OFFICER: frozenset(("identity.manage",)),
     "device": frozenset((*_READ, "exam.store", "exam.reject")),
 }  # fmt: skip
 
@@ -32,12 +33,15 @@ TOKEN_SCOPES: dict[str, frozenset[str]] = {
     "read": frozenset((*_READ, "system.read", "audit.read")),
     "store": frozenset(("exam.store",)),
     "admin": frozenset(
-        ("exam.reject", "conflict.resolve", "device.manage", "site.manage", "account.manage", "system.operate", "demo.reset")
+        (
+            "exam.reject", "conflict.resolve", "device.manage", "site.manage", "account.manage", "system.operate", "demo.reset",
+            "identity.manage",
+        )
     ),
 }
 
-# Roles that see the exams of every site. The others see their own site's; care teams and consent come with identity.
-EVERY_SITE = frozenset({Role.ADMINISTRATOR.value, Role.ARCHIVE_OPERATOR.value})
+# Roles that reach every site, with what they may do there. The others see their own site's; care teams and consent come with identity.
+EVERY_SITE = frozenset({Role.ADMINISTRATOR.value, Role.ARCHIVE_OPERATOR.value, Role.IDENTITY_OFFICER.value})
 
 
 def permissions_of(role: str) -> frozenset[str]:

@@ -21,7 +21,7 @@ from archipel.kit.feed import Follower
 from archipel.kit.metrics import Metrics
 from archipel.kit.settings import Settings
 from archipel.kit.spool import Spool
-from archipel.web import accounts, conflicts, devices, download, echo, exams, factors, live, session, sites, system, uploads, viewer, ways
+from archipel.web import accounts, conflicts, devices, download, echo, exams, factors, live, persons, session, sites, system, uploads, viewer, ways
 from archipel.web.errors import ERROR_RESPONSES, DoorRoute, http_error, unexpected
 from archipel.web.gathered import gatherers
 from archipel.web.parts import Echo, Listener, Parts
@@ -29,7 +29,7 @@ from archipel.web.reference import add_reference
 from archipel.web.static import StaticFiles
 from archipel.web.streams import Streams
 
-MODULES = (session, ways, factors, exams, viewer, download, uploads, conflicts, sites, devices, accounts, system, live)
+MODULES = (session, ways, factors, exams, viewer, download, uploads, conflicts, persons, sites, devices, accounts, system, live)
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
