@@ -16,7 +16,10 @@ UID, ID = "1.2.3", "0" * 32
 ANYONE = frozenset(ROLES)
 ADMIN = frozenset({"administrator"})
 SITE_ADMIN = ADMIN | {"site_administrator"}
-STORE = ANYONE - {"requesting_doctor", "physicist"}
+READ = ANYONE - {"auditor", "identity_officer"}
+IDENTITY = ADMIN | {"identity_officer"}
+STORE = READ - {"requesting_doctor", "physicist"}
+TRAIL = SITE_ADMIN | {"auditor"}
 RESOLVE = SITE_ADMIN | {"technician", "archive_operator"}
 SYSTEM = SITE_ADMIN | {"physicist", "archive_operator"}
 
@@ -26,12 +29,12 @@ MATRIX: dict[tuple[str, str], tuple[Any, frozenset[str]]] = {
     ("PATCH", "/session"): ({"locale": "fr"}, ANYONE),
     ("POST", "/session/password"): ({"current": "x", "new": "y"}, ANYONE),
     ("DELETE", "/session"): (None, ANYONE),
-    ("GET", "/exams"): (None, ANYONE),
-    ("GET", f"/exams/{UID}"): (None, ANYONE),
-    ("GET", f"/exams/{UID}/viewer"): (None, ANYONE),
-    ("GET", f"/exams/{UID}/series/{UID}/instances"): (None, ANYONE),
-    ("GET", f"/exams/{UID}/archive.zip"): (None, ANYONE),
-    ("HEAD", f"/exams/{UID}/archive.zip"): (None, ANYONE),
+    ("GET", "/exams"): (None, READ),
+    ("GET", f"/exams/{UID}"): (None, READ),
+    ("GET", f"/exams/{UID}/viewer"): (None, READ),
+    ("GET", f"/exams/{UID}/series/{UID}/instances"): (None, READ),
+    ("GET", f"/exams/{UID}/archive.zip"): (None, READ),
+    ("HEAD", f"/exams/{UID}/archive.zip"): (None, READ),
     ("GET", f"/exams/{UID}/trace"): (None, SITE_ADMIN),
     ("POST", f"/exams/{UID}/rejection"): ({"code": "113001"}, STORE),
     ("DELETE", f"/exams/{UID}/rejection"): (None, STORE),
@@ -39,6 +42,13 @@ MATRIX: dict[tuple[str, str], tuple[Any, frozenset[str]]] = {
     ("GET", "/conflicts"): (None, RESOLVE),
     ("GET", f"/conflicts/{ID}"): (None, RESOLVE),
     ("POST", f"/conflicts/{ID}/resolution"): ({"action": "accept"}, RESOLVE),
+    ("GET", "/identity/persons"): (None, IDENTITY),
+    ("GET", f"/identity/persons/{ID}"): (None, IDENTITY),
+    ("GET", "/identity/proposals"): (None, IDENTITY),
+    ("GET", f"/identity/proposals/{ID}"): (None, IDENTITY),
+    ("POST", f"/identity/proposals/{ID}/decision"): ({"verdict": "later"}, IDENTITY),
+    ("POST", f"/identity/decisions/{ID}/undoing"): ({}, IDENTITY),
+    ("POST", f"/identity/records/{ID}/unlinking"): ({}, IDENTITY),
     ("GET", "/sites"): (None, ANYONE),
     ("POST", "/sites"): ({"id": "Not Valid", "name": "x"}, ADMIN),
     ("PATCH", "/sites/nowhere"): ({"name": "x"}, ADMIN),
@@ -47,6 +57,12 @@ MATRIX: dict[tuple[str, str], tuple[Any, frozenset[str]]] = {
     ("PATCH", "/devices/NOWHERE"): ({"port": 104}, SITE_ADMIN),
     ("DELETE", "/devices/NOWHERE"): (None, SITE_ADMIN),
     ("POST", "/devices/NOWHERE/echo"): (None, SITE_ADMIN),
+    ("GET", "/hl7/peers"): (None, SITE_ADMIN),
+    ("POST", "/hl7/peers"): ({"name": "X", "host": "", "port": 104}, SITE_ADMIN),
+    ("PATCH", "/hl7/peers/NOWHERE"): ({"port": 104}, SITE_ADMIN),
+    ("DELETE", "/hl7/peers/NOWHERE"): (None, SITE_ADMIN),
+    ("GET", "/hl7/messages"): (None, ADMIN),
+    ("POST", f"/hl7/messages/{ID}/replay"): (None, ADMIN),
     ("GET", "/accounts"): (None, SITE_ADMIN),
     ("POST", "/accounts"): ({"login": "not valid!", "role": "technician"}, SITE_ADMIN),
     ("PATCH", "/accounts/nobody"): ({"name": "x"}, SITE_ADMIN),
@@ -56,7 +72,10 @@ MATRIX: dict[tuple[str, str], tuple[Any, frozenset[str]]] = {
     ("GET", "/system/parked"): (None, SYSTEM),
     ("POST", f"/system/parked/{ID}/retry"): (None, ADMIN),
     ("GET", "/system/jobs"): (None, SYSTEM),
-    ("GET", "/live"): (None, ANYONE),
+    ("GET", "/live"): (None, READ),
+    ("GET", "/audit"): (None, TRAIL),
+    ("GET", "/audit/state"): (None, TRAIL),
+    ("GET", "/audit/records.csv"): (None, TRAIL),
     ("POST", "/demo/reset"): (None, ADMIN),
 }
 
@@ -75,10 +94,16 @@ def test_the_matrix_holds_every_route() -> None:
         "study_uid": UID,
         "series_uid": UID,
         "conflict_id": ID,
+        "person_id": ID,
+        "proposal_id": ID,
+        "decision_id": ID,
+        "record_key": ID,
         "parked_id": ID,
         "site_id": "nowhere",
         "aet": "NOWHERE",
         "login": "nobody",
+        "name": "NOWHERE",
+        "message_id": ID,
     }
     routes = set()
     for module in MODULES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -67,10 +68,9 @@ def newest(tx: Tx, wanted: Search) -> list[AuditRecord]:
         if values is not None:
             statement = statement.where(column.in_(values))
     if wanted.who:
-        text = wanted.who.lower()
-        statement = statement.where(
-            or_(func.lower(r.actor_id).contains(text, autoescape=True), func.lower(r.actor_name).contains(text, autoescape=True))
-        )
+        escaped = re.sub(r"([%_\\])", r"\\\1", wanted.who)
+        part = func.lower(f"%{escaped}%")  # by the database on both sides: SQLite's knows ASCII only
+        statement = statement.where(or_(func.lower(r.actor_id).like(part, escape="\\"), func.lower(r.actor_name).like(part, escape="\\")))
     if wanted.since:
         statement = statement.where(r.at >= wanted.since)
     if wanted.before:

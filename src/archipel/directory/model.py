@@ -6,25 +6,9 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from archipel.kit.errors import Invalid
 
-
-class Role(StrEnum):
-    """What a person or a script is, as a token."""
-
-    ADMINISTRATOR = "administrator"
-    SITE_ADMINISTRATOR = "site_administrator"
-    RADIOLOGIST = "radiologist"
-    TECHNICIAN = "technician"
-    REQUESTING_DOCTOR = "requesting_doctor"
-    PHYSICIST = "physicist"
-    ARCHIVE_OPERATOR = "archive_operator"
-    IDENTITY_OFFICER = "identity_officer"
-
-
-ROLES = tuple(role.value for role in Role)
 
 # The services that a site may have switched on; a site joins with the archive and takes the rest later.
 SERVICES = ("archive", "teleradiology", "dose", "screening", "distribution", "postprocessing", "backup")
@@ -148,17 +132,16 @@ def check_login(login: str) -> str:
 
 
 def check_rpps(rpps: str) -> str:
-    """The number of a professional in the national directory (11 digits) or nothing, or Invalid."""
-    if rpps and not _RPPS.fullmatch(rpps):
-        raise Invalid("An RPPS number has 11 digits.", code="rpps", field="rpps")
+    """The number of a professional in the national directory (11 digits, the last one a Luhn key) or nothing, or Invalid."""
+    if rpps and not (_RPPS.fullmatch(rpps) and _luhn(rpps)):
+        raise Invalid("An RPPS number has 11 digits, of which the last one is a key.", code="rpps", field="rpps")
     return rpps
 
 
-def check_role(role: str) -> str:
-    """The role, or Invalid with the tokens that exist."""
-    if role not in ROLES:
-        raise Invalid(f"There is no role {role!r}; there are: {', '.join(ROLES)}.", code="role", field="role")
-    return role
+def _luhn(digits: str) -> bool:
+    """Whether the last digit is the key of the others (ISO/IEC 7812-1 annex B)."""
+    doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
+    return sum(value // 10 + value % 10 for value in doubled) % 10 == 0
 
 
 def check_ae_title(ae_title: str) -> str:

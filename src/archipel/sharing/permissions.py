@@ -24,6 +24,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     Role.REQUESTING_DOCTOR: frozenset(_READ),
     Role.PHYSICIST: frozenset((*_READ, "system.read")),
     Role.ARCHIVE_OPERATOR: frozenset((*_READ, "exam.store", "exam.reject", "conflict.resolve", "system.read")),
+    Role.AUDITOR: frozenset(("audit.read",)),
     Role.IDENTITY_OFFICER: frozenset(("identity.manage",)),
     "device": frozenset((*_READ, "exam.store", "exam.reject")),
 }  # fmt: skip
@@ -41,7 +42,7 @@ TOKEN_SCOPES: dict[str, frozenset[str]] = {
 }
 
 # Roles that reach every site, with what they may do there. The others see their own site's; care teams and consent come with identity.
-EVERY_SITE = frozenset({Role.ADMINISTRATOR.value, Role.ARCHIVE_OPERATOR.value, Role.IDENTITY_OFFICER.value})
+EVERY_SITE = frozenset({Role.ADMINISTRATOR.value, Role.ARCHIVE_OPERATOR.value, Role.AUDITOR.value, Role.IDENTITY_OFFICER.value})
 
 
 def permissions_of(role: str) -> frozenset[str]:

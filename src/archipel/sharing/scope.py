@@ -31,6 +31,16 @@ def scope_for(tx: Tx, actor: Actor, purpose: str) -> Scope:
     return Scope.of_sites([site.id] if site.active else [], reason)
 
 
+def trace_scope_for(tx: Tx, actor: Actor) -> Scope:
+    """The exams whose acts the actor may look up, and the sites whose people's. NotAllowed without the right to read the trail.
+
+    It shows no exam: who may look acts up need not be allowed to read exams.
+    """
+    require(actor, "audit.read")
+    reason = f"audit:{actor.kind}:{actor.id}"
+    return Scope.everything(reason) if _reaches_all(actor) else Scope.of_sites(visible_site_ids(tx, actor), reason)
+
+
 def visible_site_ids(tx: Tx, actor: Actor) -> list[str]:
     """The sites that an actor may see in lists and choose."""
     if _reaches_all(actor):

@@ -21,15 +21,17 @@ from archipel.kit.feed import Follower
 from archipel.kit.metrics import Metrics
 from archipel.kit.settings import Settings
 from archipel.kit.spool import Spool
-from archipel.web import accounts, conflicts, devices, download, echo, exams, factors, live, persons, session, sites, system, uploads, viewer, ways
+from archipel.web import (
+    accounts, conflicts, devices, download, echo, exams, factors, hl7, live, persons, session, sites, system, trail, uploads, viewer, ways,
+)  # fmt: skip
 from archipel.web.errors import ERROR_RESPONSES, DoorRoute, http_error, unexpected
 from archipel.web.gathered import gatherers
-from archipel.web.parts import Echo, Listener, Parts
+from archipel.web.parts import Echo, Hl7Queue, Listener, Parts
 from archipel.web.reference import add_reference
 from archipel.web.static import StaticFiles
 from archipel.web.streams import Streams
 
-MODULES = (session, ways, factors, exams, viewer, download, uploads, conflicts, persons, sites, devices, accounts, system, live)
+MODULES = (session, ways, factors, exams, viewer, download, uploads, conflicts, persons, sites, devices, hl7, accounts, system, live, trail)
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
@@ -44,6 +46,7 @@ def create(
     started_at: datetime,
     ae_title: str,
     dimse: Listener | None = None,
+    hl7_queue: Hl7Queue | None = None,
     metrics: Metrics | None = None,
     pixels: Any = None,
     echo_device: Callable[[Device], Echo] | None = None,
@@ -58,7 +61,7 @@ def create(
     """
     parts = Parts(
         database=database, blobs=blobs, receiver=receiver, spool=spool, settings=settings, followers=followers, started_at=started_at,
-        dimse=dimse, ae_title=ae_title, metrics=metrics, echo=echo_device or echo.caller(ae_title), demo_reset=demo_reset, pixels=pixels,
+        dimse=dimse, hl7=hl7_queue, ae_title=ae_title, metrics=metrics, echo=echo_device or echo.caller(ae_title), demo_reset=demo_reset, pixels=pixels,
         media=download.Media(), streams=Streams(database, stopping), gathered=gatherers(database, blobs),
         providers=signin.oidc.providers_of(settings),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from archipel.kit.database import Tx
 from archipel.kit.errors import NotAllowed
 from archipel.web.errors import DoorRoute
 from archipel.web.once import REPEATABLE, once
-from archipel.web.parts import Call, Reader, needs
+from archipel.web.parts import Call, SignedIn, needs
 from archipel.web.words import Body, Listed, Text, Word, whole
 
 router = APIRouter(route_class=DoorRoute, tags=["directory"])
@@ -57,7 +57,7 @@ class SiteAnswer(BaseModel):
 
 
 @router.get("/sites", summary="List sites")
-def list_sites(call: Reader) -> Listed[SiteAnswer]:
+def list_sites(call: SignedIn) -> Listed[SiteAnswer]:
     """The sites that the account may see, by name."""
     with call.database.read() as tx:
         visible = sharing.visible_site_ids(tx, call.actor)
