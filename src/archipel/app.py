@@ -279,6 +279,11 @@ def hl7_queue(settings: Settings, database: Database) -> mllp.Queue:
     return mllp.Queue(database, {"ADT": mllp.Listens(adt.EVENTS["ADT"], hear_adt)}, _cipher(settings))
 
 
+def _hl7_desk(platform: Platform) -> web.Hl7Queue:
+    replay = partial(mllp.replay, hl7_queue(platform.settings, platform.database))
+    return web.Hl7Queue(mllp.messages, mllp.counts, mllp.message_of, replay)
+
+
 def mllp_door(platform: Platform) -> mllp.MllpDoor:
     """The HL7 listener."""
     return mllp.create(hl7_queue(platform.settings, platform.database), platform.settings.mllp, platform.metrics)
@@ -302,6 +307,7 @@ def http_app(platform: Platform, door: dimse.DimseDoor | None) -> ASGIApp:
                 started_at=platform.started_at,
                 dimse=door,
                 demo_reset=ask_for_demo_reset,
+                hl7_queue=_hl7_desk(platform),
                 stopping=lambda: platform.health.draining,
                 **parts,
             ),

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pydicom import Dataset
 from pynetdicom.dsutils import encode
 
@@ -21,42 +15,10 @@ from archipel.dicom import sop_classes
 from archipel.kit.errors import Invalid, Unavailable
 from archipel.kit.settings import DicomSettings
 from tests import make
+from tests.authority import Authority
 from tests.dimse.peers import CT, EXPLICIT, IMPLICIT, VERIFICATION, Raw, call, ours, store
 from tests.dimse.region import Region
 from tests.servers import Dcmtk
-
-DAY = datetime.timedelta(days=1)
-
-
-def name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
-
-
-class Authority:
-    """A certificate authority and what it signs, as PEM files in a folder."""
-
-    def __init__(self, folder: Path, common: str) -> None:
-        self.folder = folder
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = name(common)
-        self.certificate = self._sign(self.name, self.key.public_key(), is_authority=True)
-        self.path = folder / f"{common}.pem"
-        self.path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
-
-    def _sign(self, subject: x509.Name, key: Any, *, is_authority: bool = False) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC)
-        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(key)
-        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - DAY).not_valid_after(now + DAY)
-        return builder.add_extension(x509.BasicConstraints(is_authority, None), critical=True).sign(self.key, hashes.SHA256())
-
-    def sign(self, common: str) -> tuple[str, str]:
-        """Paths of a certificate and its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate, private = self.folder / f"{common}.crt", self.folder / f"{common}.key"
-        certificate.write_bytes(self._sign(name(common), key.public_key()).public_bytes(serialization.Encoding.PEM))
-        no_password = serialization.NoEncryption()
-        private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, no_password))
-        return str(certificate), str(private)
 
 
 @pytest.fixture

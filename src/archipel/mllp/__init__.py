@@ -8,6 +8,7 @@ Emits:     nothing
 Follows:   nothing
 """
 
+from archipel.kit.tls import TlsContexts
 from archipel.mllp.apply import Outcome
 from archipel.mllp.create import create, plain_host, tls_contexts
 from archipel.mllp.door import MllpDoor
@@ -16,6 +17,6 @@ from archipel.mllp.parts import Hears, Listens, Queue
 from archipel.mllp.queue import apply_left, contents, counts, forget, message_of, messages, replay
 
 __all__ = [
-    "STATES", "Hears", "Kept", "Listens", "MllpDoor", "Outcome", "Queue", "State", "apply_left", "contents", "counts", "create",
-    "forget", "message_of", "messages", "plain_host", "replay", "tls_contexts",
+    "STATES", "Hears", "Kept", "Listens", "MllpDoor", "Outcome", "Queue", "State", "TlsContexts", "apply_left", "contents", "counts",
+    "create", "forget", "message_of", "messages", "plain_host", "replay", "tls_contexts",
 ]  # fmt: skip

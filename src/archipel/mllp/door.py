@@ -137,10 +137,11 @@ class MllpDoor:
             self._strangers.discard(connection)
             self._by_address -= Counter({address: 1})
             writer.close()
-            log.info(
-                "mllp.connection_ended", address=address, reason=reason, message_count=connection.taken_count,
-                garbage_bytes=connection.decoder.garbage_bytes,
-            )  # fmt: skip
+            garbage = connection.decoder.garbage_bytes
+            if reason != "closed" or garbage:
+                log.info(
+                    "mllp.connection_ended", address=address, reason=reason, message_count=connection.taken_count, garbage_bytes=garbage
+                )
 
     async def _serve(self, connection: Connection) -> str:
         """Read and answer until the peer has gone, is silent for too long, or we end; why it ended."""

@@ -39,9 +39,9 @@ def messages(
     return rows.newest(tx, states=list(states), peers=list(peers), sites=sites, before=before, limit=limit)
 
 
-def counts(tx: Tx, site_ids: Sequence[str] | None = None) -> dict[str, int]:
-    """How many messages there are in each state."""
-    found = rows.counts(tx, None if site_ids is None else list(site_ids))
+def counts(tx: Tx, site_ids: Sequence[str] | None = None, peers: Sequence[str] = ()) -> dict[str, int]:
+    """How many messages there are in each state, of these sites (None: all) and peers (none: all)."""
+    found = rows.counts(tx, None if site_ids is None else list(site_ids), list(peers))
     return {state: found.get(state, 0) for state in STATES}
 
 

@@ -100,12 +100,14 @@ def newest(tx: Tx, *, states: list[str], peers: list[str], sites: list[str] | No
     return [_kept(row) for row in tx.execute(found)]
 
 
-def counts(tx: Tx, sites: list[str] | None) -> dict[str, int]:
+def counts(tx: Tx, sites: list[str] | None, peers: list[str]) -> dict[str, int]:
     """How many there are in each state."""
     m = message.c
     found = select(m.state, func.count()).group_by(m.state)
     if sites is not None:
         found = found.where(m.site_id.in_(sites))
+    if peers:
+        found = found.where(m.peer.in_(peers))
     return {str(state): int(count) for state, count in tx.execute(found)}
 
 

@@ -8,6 +8,6 @@ Follows:   nothing (the live stream reads the feed)
 """
 
 from archipel.web.create import create, install
-from archipel.web.parts import Echo
+from archipel.web.parts import Echo, Hl7Queue
 
-__all__ = ["Echo", "create", "install"]
+__all__ = ["Echo", "Hl7Queue", "create", "install"]

@@ -40,6 +40,16 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True)
+class Hl7Queue:
+    """The kept HL7 messages, as another door keeps them: to list, count, find and apply again."""
+
+    messages: Callable[..., Sequence[Any]]
+    counts: Callable[[Tx, Sequence[str], Sequence[str]], dict[str, int]]
+    message_of: Callable[[Tx, str], Any]
+    replay: Callable[[Actor, str], Any]
+
+
+@dataclass(frozen=True)
 class Echo:
     """The result of calling a device: ``reason`` is the code of what went wrong, ``public`` says it in words."""
 
@@ -91,6 +101,7 @@ class Parts:
     media: Any
     providers: Mapping[str, Any]
     opened: OncePerHour = field(default_factory=OncePerHour)
+    hl7: Hl7Queue | None = None
 
 
 @dataclass(frozen=True)
