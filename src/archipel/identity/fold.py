@@ -56,14 +56,14 @@ def family_name(traits: Traits) -> str:
 def blocks(record: Record) -> dict[str, str]:
     """The indexed columns of a record; "" where it has not what the column needs, or where its traits are nobody's.
 
-    Two records are compared when one of these is the same: the whole date; both names in either order; first name and year; day and
-    family name. A record that shares none of them has errors in both names and in the date.
+    Two records are compared when one of these is the same: the whole date; both names in either order; first name and year; day of the
+    year and family name, or first name. A record that shares none of them has errors in both names and in the date.
     """
     t = record.traits
     family, used, first = family_name(t), fold(t.used_family), first_name(t)
     found = {
         "family_folded": family, "used_folded": used if used != family else "", "first_folded": first, "block_date": "",
-        "block_names": "", "block_used": "", "block_first_year": "", "block_day_family": "",
+        "block_names": "", "block_used": "", "block_first_year": "", "block_day_family": "", "block_day_first": "",
     }  # fmt: skip
     if record.is_invented:
         return found
@@ -79,4 +79,6 @@ def blocks(record: Record) -> dict[str, str]:
         found["block_first_year"] = f"{date[:4]} {g} {family[:1]}"
     if found["block_date"] and f:
         found["block_day_family"] = f"{date[4:]} {f}"
+    if found["block_date"] and g:
+        found["block_day_first"] = f"{date[4:]} {g} {family[:1]}"
     return found

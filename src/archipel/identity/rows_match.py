@@ -23,6 +23,7 @@ _BLOCKS: dict[str, tuple[ColumnElement[str], ...]] = {
     "block_used": (_C.block_names, _C.block_used),
     "block_first_year": (_C.block_first_year,),
     "block_day_family": (_C.block_day_family,),
+    "block_day_first": (_C.block_day_first,),
 }
 
 
@@ -30,9 +31,7 @@ def _prepared(column: ColumnElement[str]) -> Prepared:
     return Prepared(lambda _: select(record).where(column == bindparam("block"), _C.demo == bindparam("demo")).limit(BLOCK_MAX))
 
 
-_SEARCHES = {
-    column.name: _prepared(column) for column in (_C.block_date, _C.block_names, _C.block_used, _C.block_first_year, _C.block_day_family)
-}
+_SEARCHES = {column.name: _prepared(column) for columns in _BLOCKS.values() for column in columns}
 
 
 def candidates(tx: Tx, one: Record) -> Iterable[Record]:

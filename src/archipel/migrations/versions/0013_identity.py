@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("block_used", words(20), nullable=False),
         sa.Column("block_first_year", words(20), nullable=False),
         sa.Column("block_day_family", words(20), nullable=False),
+        sa.Column("block_day_first", words(20), nullable=False),
         sa.Column("source", words(40), nullable=False),
         sa.Column("said_at", words(27), nullable=False),
         sa.Column("created_at", words(27), nullable=False),
@@ -64,6 +65,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_identity_record_block_date"), "identity_record", ["block_date"], unique=False)
     op.create_index(op.f("ix_identity_record_block_day_family"), "identity_record", ["block_day_family"], unique=False)
+    op.create_index(op.f("ix_identity_record_block_day_first"), "identity_record", ["block_day_first"], unique=False)
     op.create_index(op.f("ix_identity_record_block_first_year"), "identity_record", ["block_first_year"], unique=False)
     op.create_index(op.f("ix_identity_record_block_names"), "identity_record", ["block_names"], unique=False)
     op.create_index(op.f("ix_identity_record_block_used"), "identity_record", ["block_used"], unique=False)
@@ -138,6 +140,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_identity_record_block_used"), table_name="identity_record")
     op.drop_index(op.f("ix_identity_record_block_names"), table_name="identity_record")
     op.drop_index(op.f("ix_identity_record_block_first_year"), table_name="identity_record")
+    op.drop_index(op.f("ix_identity_record_block_day_first"), table_name="identity_record")
     op.drop_index(op.f("ix_identity_record_block_day_family"), table_name="identity_record")
     op.drop_index(op.f("ix_identity_record_block_date"), table_name="identity_record")
     op.drop_table("identity_record")
