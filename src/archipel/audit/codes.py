@@ -49,7 +49,8 @@ _ELSE = Event("110100", "E")
 # Reading, as opposed to acts on the content of a record or on the platform: each kind has its own time in [audit].
 ACCESSES = (
     "archive.download", "archive.export", "archive.open", "archive.query", "archive.retrieve", "audit.export", "audit.search",
-    "dimse.move", "dimse.retrieved", "dimse.send", "identity.query", "signin.sign_in", "signin.sign_out",
+    "dimse.move", "dimse.send", "identity.query", "signin.log_out", "signin.second_factor", "signin.sign_in",
+    "signin.sign_out",
 )  # fmt: skip
 
 

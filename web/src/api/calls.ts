@@ -2,6 +2,7 @@
 import type {
   Account,
   AccountWithPassword,
+  Act,
   Conflict,
   Device,
   DicomObject,
@@ -19,9 +20,10 @@ import type {
   Site,
   SystemState,
   TraceEntry,
+  TrailState,
 } from "./types";
 
-const ROOT = "/api/v1";
+export const ROOT = "/api/v1";
 const CONFLICTS_MAX = 200;
 
 export class ApiError extends Error {
@@ -122,18 +124,18 @@ async function call(path: string, { method = "GET", body, signal, accept, quiet4
   return answer;
 }
 
-async function json<T>(path: string, options?: Options): Promise<T> {
+export async function json<T>(path: string, options?: Options): Promise<T> {
   return (await (await call(path, options)).json()) as T;
 }
 
-async function nothing(path: string, options: Options): Promise<void> {
+export async function nothing(path: string, options: Options): Promise<void> {
   await call(path, options);
 }
 
-const part = encodeURIComponent;
+export const part = encodeURIComponent;
 
 /** Some routes answer a bare list, some a page: both become the rows. */
-async function rows<T>(path: string, signal?: AbortSignal): Promise<T[]> {
+export async function rows<T>(path: string, signal?: AbortSignal): Promise<T[]> {
   const answer = await json<T[] | List<T>>(path, { signal });
   return Array.isArray(answer) ? answer : answer.items;
 }
@@ -150,8 +152,6 @@ export function queryString(query: ExamQuery): string {
 
 // Session
 export const readSession = () => json<Session>(`${ROOT}/session`, { quiet401: true });
-export const signIn = (login: string, password: string) =>
-  json<Session>(`${ROOT}/session`, { method: "POST", body: { login, password }, quiet401: true });
 export const signOut = () => nothing(`${ROOT}/session`, { method: "DELETE", quiet401: true });
 export const changePassword = (current: string, next: string) =>
   nothing(`${ROOT}/session/password`, { method: "POST", body: { current, new: next }, quiet401: true });
@@ -166,6 +166,13 @@ export const listInstances = (studyUid: string, seriesUid: string, signal?: Abor
   rows<Instance>(`${ROOT}/exams/${part(studyUid)}/series/${part(seriesUid)}/instances`, signal);
 export const readTrace = (studyUid: string, signal?: AbortSignal) =>
   rows<TraceEntry>(`${ROOT}/exams/${part(studyUid)}/trace`, signal);
+const trailFields = (wanted: Record<string, string | undefined>) =>
+  new URLSearchParams(Object.entries(wanted).filter((one): one is [string, string] => Boolean(one[1]))).toString();
+export const searchTrail = (wanted: Record<string, string | undefined>, cursor?: string, signal?: AbortSignal) =>
+  json<{ items: Act[]; next_cursor: string | null }>(`${ROOT}/audit?${trailFields({ ...wanted, cursor })}`, { signal });
+export const trailAddress = (wanted: Record<string, string | undefined>) =>
+  `${ROOT}/audit/records.csv?${trailFields(wanted)}`;
+export const readTrailState = (signal?: AbortSignal) => json<TrailState>(`${ROOT}/audit/state`, { signal });
 export const archiveAddress = (studyUid: string) => `${ROOT}/exams/${part(studyUid)}/archive.zip`;
 export const viewerAddress = (studyUid: string) =>
   `/api/v1/exams/${part(studyUid)}/viewer?locale=${document.documentElement.lang === "en" ? "en" : "fr"}`;

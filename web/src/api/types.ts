@@ -28,6 +28,7 @@ export interface SignedInAccount {
 export interface Session {
   account: SignedInAccount;
   permissions: Permission[];
+  second_factor_due: boolean;
   demo: boolean;
   aet: string;
 }
@@ -126,6 +127,37 @@ export interface TraceEntry {
   detail: unknown;
 }
 
+/** One act of the audit trail, as its auditor sees it. */
+export interface Act {
+  id: string;
+  at: string;
+  actor_id: string;
+  actor_name: string;
+  actor_kind: string;
+  actor_role: string;
+  site_id: string | null;
+  site_name: string | null;
+  address: string;
+  action: string;
+  event_code: string;
+  outcome: "success" | "refused" | "failed";
+  study_uid: string | null;
+  object_id: string | null;
+  detail: Record<string, unknown>;
+}
+
+export interface TrailState {
+  chained_count: number;
+  chained_until: string | null;
+  signed_day: string | null;
+  waiting_count: number;
+  verified_at: string | null;
+  verified_until: string | null;
+  finding_count: number;
+  findings: { kind: string; record_id: string; seq: number; text: string }[];
+  destinations: { destination: string; seq: number; at: string; error: string }[];
+}
+
 export interface UploadRow {
   name: string;
   fate: string;
@@ -145,6 +177,7 @@ export interface Site {
   kind: string;
   issuer: string | null;
   services: string[];
+  second_factor_roles: string[];
   active: boolean;
   demo?: boolean;
 }
@@ -176,6 +209,8 @@ export interface Account {
   active: boolean;
   last_sign_in_at: string | null;
   must_change_password: boolean;
+  rpps: string | null;
+  second_factor: boolean;
 }
 
 export interface AccountWithPassword extends Account {

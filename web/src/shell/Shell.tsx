@@ -8,6 +8,7 @@ import {
   IconChevronsRight,
   IconCloudUpload,
   IconDeviceDesktopAnalytics,
+  IconListSearch,
   IconSchool,
   IconStack2,
   IconUsers,
@@ -31,7 +32,7 @@ import { useShortcuts } from "./shortcuts";
 
 interface Entry {
   to: string;
-  name: "exams" | "upload" | "conflicts" | "devices" | "sites" | "accounts" | "system";
+  name: "exams" | "upload" | "conflicts" | "devices" | "sites" | "accounts" | "audit" | "system";
   icon: ReactNode;
   permission: Permission;
 }
@@ -51,6 +52,7 @@ const ADMINISTRATION: Entry[] = [
   },
   { to: "/admin/sites", name: "sites", icon: <IconBuildingHospital {...ICON} />, permission: "site.manage" },
   { to: "/admin/accounts", name: "accounts", icon: <IconUsers {...ICON} />, permission: "account.manage" },
+  { to: "/audit", name: "audit", icon: <IconListSearch {...ICON} />, permission: "audit.read" },
   { to: "/system", name: "system", icon: <IconActivityHeartbeat {...ICON} />, permission: "system.read" },
 ];
 
@@ -126,7 +128,7 @@ function Navigation({ narrow, onToggle, onHelp }: { narrow: boolean; onToggle: (
   const toggle = narrow ? t("nav.expand") : t("nav.collapse");
   return (
     <nav className={style.nav} data-narrow={narrow || undefined} aria-label={t("nav.label")}>
-      <Link to="/exams" className={style.brand} aria-label={t("app.name")}>
+      <Link to="/" className={style.brand} aria-label={t("app.name")}>
         <Logo />
         {!narrow && t("app.name")}
       </Link>

@@ -93,7 +93,7 @@ export function NotThere() {
   return (
     <Notice icon={<IconMapSearch size={36} stroke={1.4} />} title={t("states.notFoundTitle")} whole>
       <Text c="dimmed">{t("states.notFoundText")}</Text>
-      <Button component={Link} to="/exams" mt={6} variant="default">
+      <Button component={Link} to="/" mt={6} variant="default">
         {t("states.toExams")}
       </Button>
     </Notice>
