@@ -12,8 +12,8 @@ PARTICLES = frozenset(
 )  # fmt: skip
 _ABBREVIATED = {"ST": "SAINT", "STE": "SAINTE"}
 _SOUNDS = (
-    ("EAUX", "O"), ("EAU", "O"), ("AUX", "O"), ("AU", "O"), ("OE", "E"), ("AI", "E"), ("EI", "E"), ("PH", "F"), ("TH", "T"), ("CK", "K"),
-    ("QU", "K"), ("GU", "G"), ("GN", "N"), ("SCH", "S"), ("CH", "S"), ("SH", "S"),
+    ("EAUX", "O"), ("EAU", "O"), ("AUX", "O"), ("AULT", "O"), ("AU", "O"), ("OE", "E"), ("AI", "E"), ("EI", "E"), ("PH", "F"), ("TH", "T"),
+    ("CK", "K"), ("QU", "K"), ("GU", "G"), ("GN", "N"), ("SCH", "S"), ("CH", "S"), ("SH", "S"),
 )  # fmt: skip
 _LETTERS = str.maketrans({"Q": "K", "Z": "S", "X": "S", "Y": "I", "W": "V", "J": "G", "H": None})
 

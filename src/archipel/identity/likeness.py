@@ -16,6 +16,8 @@ from archipel.identity.model import STRICT, Record, Traits
 
 PROPOSED_FROM = 55
 """Score, 0 to 100, from which two records come to the work list."""
+NAMELESS_MAX = 40
+"""Score of two records of which no name agrees and no number: many are born on one day in one town."""
 POINTS_FULL = 33.0
 CLOSE, ALIKE = 90.0, 78.0
 
@@ -42,18 +44,18 @@ def concordant(a: Traits, b: Traits) -> bool:
 
 def compare(a: Record, b: Record) -> Likeness:
     """How likely two records are of one person."""
-    points, reasons = 0.0, []
-    for found in (_names(a.traits, b.traits), _date(a.traits.birth_date, b.traits.birth_date), _others(a.traits, b.traits), _ins(a, b)):
-        for value, reason in found:
-            points += value
-            reasons.append(reason)
-    return Likeness(max(0, min(100, round(points * 100 / POINTS_FULL))), tuple(reasons))
+    names = _names(a.traits, b.traits)
+    found = [*names, *_date(a.traits.birth_date, b.traits.birth_date), *_others(a.traits, b.traits), *_ins(a, b)]
+    score = max(0, min(100, round(sum(points for points, _ in found) * 100 / POINTS_FULL)))
+    if not any(points > 0 for points, _ in names) and not any(reason == "ins.same" for _, reason in found):
+        score = min(score, NAMELESS_MAX)
+    return Likeness(score, tuple(reason for _, reason in found))
 
 
 def _names(a: Traits, b: Traits) -> list[tuple[float, str]]:
     family_a, family_b, first_a, first_b = family_name(a), family_name(b), first_name(a), first_name(b)
     family, first = _family(a, b), _first(a, b)
-    if family and family[0] <= 0 and first and first[0] <= 0 and all((family_a, family_b, first_a, first_b)):
+    if family and family[0] <= 0 and first:
         crossed = ratio(family_a, first_b) + ratio(first_a, family_b)
         if crossed >= 2 * CLOSE:
             return [(12.0 if crossed == 200 else 10.0, "names.reversed")]
