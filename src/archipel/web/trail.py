@@ -22,6 +22,7 @@ from archipel.audit import AuditRecord
 from archipel.dicom.index import path_of
 from archipel.kit.clock import to_text
 from archipel.kit.database import Tx
+from archipel.kit.scope import Scope
 from archipel.web.errors import DoorRoute
 from archipel.web.parts import Call, needs
 from archipel.web.words import Cursor, Text, Word, cursor_after, or_none, place_of
@@ -33,7 +34,7 @@ STUDY_COUNT_MAX = 500
 EXPORT_COUNT_MAX = 100_000
 EXPORT_PAGE_COUNT = 1000
 _UID = re.compile(r"[0-9]+(\.[0-9]+){3,}")
-_PATIENT_ID, _ACCESSION_NUMBER = path_of("PatientID"), path_of("AccessionNumber")
+_PATIENT_ID, _ACCESSION_NUMBER, _STUDY_UID = path_of("PatientID"), path_of("AccessionNumber"), path_of("StudyInstanceUID")
 CSV_COLUMNS = (
     "at", "actor_id", "actor_name", "actor_kind", "actor_role", "actor_site_id", "actor_address", "action", "event_code", "outcome",
     "study_uid", "object_id", "detail", "record_id",
@@ -161,14 +162,16 @@ def read_state(call: Auditor) -> TrailStateAnswer:
 
 def _wanted(tx: Tx, call: Call, filters: TrailFilters) -> audit.Search:
     scope = sharing.trace_scope_for(tx, call.actor)
-    sites = scope.site_ids
+    studies = _studies(tx, scope, filters)
+    # Of exams that are in reach everybody's acts are shown; else those of the people who are.
+    sites = None if studies is not None else scope.site_ids
     if filters.site_id:
         sites = frozenset({filters.site_id}) if scope.covers(filters.site_id) else frozenset()
     zone = ZoneInfo(call.parts.settings.time_zone)
     return audit.Search(
         who=filters.who.strip(),
         actions=tuple(filters.action) or None,
-        study_uids=_studies(tx, scope, filters),
+        study_uids=studies,
         site_ids=None if sites is None else tuple(sorted(sites)),
         outcome=filters.outcome,
         since=to_text(datetime.combine(filters.date_from, datetime.min.time(), zone)) if filters.date_from else "",
@@ -176,14 +179,14 @@ def _wanted(tx: Tx, call: Call, filters: TrailFilters) -> audit.Search:
     )
 
 
-def _studies(tx: Tx, scope: Any, filters: TrailFilters) -> tuple[str, ...] | None:
-    """The exams that are asked about; one that is not held any more is found by its UID."""
+def _studies(tx: Tx, scope: Scope, filters: TrailFilters) -> tuple[str, ...] | None:
+    """The exams in reach that are asked about, None when none is; who reaches all finds by its UID one that is not held any more."""
     exam = filters.exam.strip()
-    if _UID.fullmatch(exam) and not filters.patient_id:
+    if _UID.fullmatch(exam) and not filters.patient_id and scope.site_ids is None:
         return (exam,)
     match = {_PATIENT_ID: filters.patient_id.strip()} if filters.patient_id.strip() else {}
     if exam:
-        match |= {path_of("StudyInstanceUID") if _UID.fullmatch(exam) else _ACCESSION_NUMBER: exam}
+        match |= {_STUDY_UID if _UID.fullmatch(exam) else _ACCESSION_NUMBER: exam}
     if not match:
         return None
     query = archive.Query(archive.Level.STUDY, match=match, include_rejected=True, limit=STUDY_COUNT_MAX)
@@ -191,10 +194,16 @@ def _studies(tx: Tx, scope: Any, filters: TrailFilters) -> tuple[str, ...] | Non
 
 
 def _record(call: Call, action: str, filters: TrailFilters) -> None:
-    """Who looked into the trail, and by what; the words that were typed may be a person's, their names are not kept."""
-    fields = sorted(filters.model_dump(exclude={"limit", "cursor"}, exclude_defaults=True))
+    """Who looked into the trail, and by what; the words that were typed may be a person's and are not kept.
+
+    The same question is one record an hour; each export is one.
+    """
+    asked = filters.model_dump(exclude={"limit", "cursor"}, exclude_defaults=True, mode="json")
+    key = json.dumps(asked, sort_keys=True)
+    if action != "audit.export" and not call.parts.opened.is_new(call.database.clock.now(), action, call.actor.id, key):
+        return
     with call.database.write() as tx:
-        audit.record(tx, call.actor, action, door="web", fields=fields)
+        audit.record(tx, call.actor, action, door="web", fields=sorted(asked))
 
 
 def _answer(record: AuditRecord, names: dict[str, str]) -> ActAnswer:

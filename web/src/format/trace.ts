@@ -25,7 +25,10 @@ const HIDDEN = new Set(["object_id", "site_id", "note_uid"]);
 export function traceDetail(detail: unknown, t: TFunction): string {
   if (typeof detail !== "object" || detail === null) return plainText(detail);
   return Object.entries(detail)
-    .filter(([name, value]) => !HIDDEN.has(name) && value !== null && value !== "")
+    .filter(
+      ([name, value]) =>
+        !HIDDEN.has(name) && value !== null && value !== "" && !(Array.isArray(value) && !value.length),
+    )
     .map(([name, value]) => {
       const known = `traced.${name}.${String(value).replace(/\./g, "_")}`;
       const label = `traced.${name}._`;

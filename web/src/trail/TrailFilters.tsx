@@ -69,13 +69,13 @@ export function TrailFilters({ wanted, onChange }: Props) {
       <Group gap={8} align="flex-end">
         <Typed
           label={t("trail.who")}
-          width={170}
+          width={140}
           icon={<IconSearch size={15} aria-hidden />}
           value={wanted.who ?? ""}
           onSettled={set("who")}
         />
         <Select
-          w={210}
+          w={170}
           label={t("trail.action")}
           placeholder={t("trail.anyAction")}
           searchable
@@ -85,11 +85,11 @@ export function TrailFilters({ wanted, onChange }: Props) {
           value={wanted.action ?? null}
           onChange={set("action")}
         />
-        <Typed label={t("trail.exam")} width={190} value={wanted.exam ?? ""} onSettled={set("exam")} />
-        <Typed label={t("trail.patient")} width={140} value={wanted.patient_id ?? ""} onSettled={set("patient_id")} />
+        <Typed label={t("trail.exam")} width={180} value={wanted.exam ?? ""} onSettled={set("exam")} />
+        <Typed label={t("trail.patient")} width={116} value={wanted.patient_id ?? ""} onSettled={set("patient_id")} />
         {sites.length > 1 && (
           <Select
-            w={170}
+            w={150}
             label={t("trail.site")}
             placeholder={t("exams.allSites")}
             clearable
@@ -100,10 +100,10 @@ export function TrailFilters({ wanted, onChange }: Props) {
             onChange={set("site_id")}
           />
         )}
-        <DayInput w={136} label={t("exams.from")} value={wanted.date_from} onChange={set("date_from")} />
-        <DayInput w={136} label={t("exams.to")} value={wanted.date_to} onChange={set("date_to")} />
+        <DayInput w={122} label={t("exams.from")} value={wanted.date_from} onChange={set("date_from")} />
+        <DayInput w={122} label={t("exams.to")} value={wanted.date_to} onChange={set("date_to")} />
         <Select
-          w={130}
+          w={104}
           label={t("trail.outcome")}
           placeholder={t("trail.anyOutcome")}
           clearable

@@ -34,13 +34,13 @@ function useColumns(): Column<Act>[] {
     {
       key: "at",
       header: t("exam.trace.when"),
-      width: 148,
+      width: 140,
       cell: (act) => <span className="num">{instant(act.at, i18n.language, true)}</span>,
     },
     {
       key: "who",
       header: t("trail.who"),
-      width: "19%",
+      width: "17%",
       cell: (act) => (
         <>
           <b className={style.line} title={act.actor_name || act.actor_id}>
@@ -57,11 +57,11 @@ function useColumns(): Column<Act>[] {
         </>
       ),
     },
-    { key: "what", header: t("trail.action"), width: "18%", cell: (act) => actionName(act.action, t) },
+    { key: "what", header: t("trail.action"), width: "15%", cell: (act) => actionName(act.action, t) },
     {
       key: "exam",
       header: t("trail.on"),
-      width: "19%",
+      width: "17%",
       cell: (act) => {
         const shown = act.study_uid ?? act.object_id ?? "";
         return act.study_uid && may("exam.read") ? (
@@ -83,13 +83,13 @@ function useColumns(): Column<Act>[] {
     {
       key: "from",
       header: t("trail.from"),
-      width: 112,
+      width: 100,
       cell: (act) => <span className={`mono ${style.line}`}>{act.address}</span>,
     },
     {
       key: "outcome",
       header: t("trail.outcome"),
-      width: 92,
+      width: 84,
       cell: (act) => <Tag tone={TONES[act.outcome]}>{t(`trail.outcomes.${act.outcome}`)}</Tag>,
     },
   ];
