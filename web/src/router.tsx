@@ -5,6 +5,7 @@ import { createBrowserRouter, Navigate, useRouteError } from "react-router";
 import { ExamListPage } from "./exams/ExamListPage";
 import { Allowed, RequireSession } from "./session/guard";
 import { PasswordPage } from "./session/PasswordPage";
+import { useMay } from "./session/session";
 import { SignInPage } from "./session/SignInPage";
 import { Shell } from "./shell/Shell";
 import { technicalDetails } from "./ui/errors";
@@ -17,6 +18,7 @@ const DevicesPage = lazy(() => import("./admin/DevicesPage").then((m) => ({ defa
 const SitesPage = lazy(() => import("./admin/SitesPage").then((m) => ({ default: m.SitesPage })));
 const AccountsPage = lazy(() => import("./admin/AccountsPage").then((m) => ({ default: m.AccountsPage })));
 const GuidePage = lazy(() => import("./guide/GuidePage").then((m) => ({ default: m.GuidePage })));
+const TrailPage = lazy(() => import("./trail/TrailPage").then((m) => ({ default: m.TrailPage })));
 const SystemPage = lazy(() => import("./system/SystemPage").then((m) => ({ default: m.SystemPage })));
 
 /** A fault of the app itself, or an old page whose parts were replaced by a new version. */
@@ -36,6 +38,12 @@ function Crashed() {
   );
 }
 
+/** Where the work of this account begins. */
+function Home() {
+  const may = useMay();
+  return <Navigate to={may("exam.read") || !may("audit.read") ? "/exams" : "/audit"} replace />;
+}
+
 const allowed = (to: Parameters<typeof Allowed>[0]["to"], page: React.ReactNode) => <Allowed to={to}>{page}</Allowed>;
 
 export const router = createBrowserRouter([
@@ -50,7 +58,7 @@ export const router = createBrowserRouter([
           {
             element: <Shell />,
             children: [
-              { path: "/", element: <Navigate to="/exams" replace /> },
+              { path: "/", element: <Home /> },
               { path: "/exams", element: allowed("exam.read", <ExamListPage />) },
               { path: "/exams/:studyUid", element: allowed("exam.read", <ExamPage />) },
               { path: "/upload", element: allowed("exam.store", <UploadPage />) },
@@ -58,6 +66,7 @@ export const router = createBrowserRouter([
               { path: "/admin/devices", element: allowed("device.manage", <DevicesPage />) },
               { path: "/admin/sites", element: allowed("site.manage", <SitesPage />) },
               { path: "/admin/accounts", element: allowed("account.manage", <AccountsPage />) },
+              { path: "/audit", element: allowed("audit.read", <TrailPage />) },
               { path: "/system", element: allowed("system.read", <SystemPage />) },
               { path: "/guide/:page?", element: <GuidePage /> },
               { path: "*", element: <NotThere /> },

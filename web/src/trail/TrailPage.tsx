@@ -179,7 +179,7 @@ export function TrailPage() {
             <DataTable
               className={style.table}
               fixed
-              minWidth={960}
+              minWidth={900}
               label={t("trail.title")}
               columns={columns}
               rows={rows}
