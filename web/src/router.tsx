@@ -14,6 +14,8 @@ import { NotThere } from "./ui/states";
 const ExamPage = lazy(() => import("./exam/ExamPage").then((m) => ({ default: m.ExamPage })));
 const UploadPage = lazy(() => import("./upload/UploadPage").then((m) => ({ default: m.UploadPage })));
 const ConflictsPage = lazy(() => import("./conflicts/ConflictsPage").then((m) => ({ default: m.ConflictsPage })));
+const ProposalsPage = lazy(() => import("./identity/ProposalsPage").then((m) => ({ default: m.ProposalsPage })));
+const PersonsPage = lazy(() => import("./identity/PersonsPage").then((m) => ({ default: m.PersonsPage })));
 const DevicesPage = lazy(() => import("./admin/DevicesPage").then((m) => ({ default: m.DevicesPage })));
 const SitesPage = lazy(() => import("./admin/SitesPage").then((m) => ({ default: m.SitesPage })));
 const AccountsPage = lazy(() => import("./admin/AccountsPage").then((m) => ({ default: m.AccountsPage })));
@@ -41,7 +43,14 @@ function Crashed() {
 /** Where the work of this account begins. */
 function Home() {
   const may = useMay();
-  return <Navigate to={may("exam.read") || !may("audit.read") ? "/exams" : "/audit"} replace />;
+  const home = may("exam.read")
+    ? "/exams"
+    : may("identity.manage")
+      ? "/identity/proposals"
+      : may("audit.read")
+        ? "/audit"
+        : "/exams";
+  return <Navigate to={home} replace />;
 }
 
 const allowed = (to: Parameters<typeof Allowed>[0]["to"], page: React.ReactNode) => <Allowed to={to}>{page}</Allowed>;
@@ -63,6 +72,8 @@ export const router = createBrowserRouter([
               { path: "/exams/:studyUid", element: allowed("exam.read", <ExamPage />) },
               { path: "/upload", element: allowed("exam.store", <UploadPage />) },
               { path: "/conflicts/:id?", element: allowed("conflict.resolve", <ConflictsPage />) },
+              { path: "/identity/proposals/:id?", element: allowed("identity.manage", <ProposalsPage />) },
+              { path: "/identity/persons/:id?", element: allowed("identity.manage", <PersonsPage />) },
               { path: "/admin/devices", element: allowed("device.manage", <DevicesPage />) },
               { path: "/admin/sites", element: allowed("site.manage", <SitesPage />) },
               { path: "/admin/accounts", element: allowed("account.manage", <AccountsPage />) },

@@ -6,6 +6,7 @@ export type Permission =
   | "exam.reject"
   | "exam.download"
   | "conflict.resolve"
+  | "identity.manage"
   | "device.manage"
   | "site.manage"
   | "account.manage"

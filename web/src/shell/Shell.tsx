@@ -12,6 +12,7 @@ import {
   IconSchool,
   IconStack2,
   IconUsers,
+  IconUsersGroup,
 } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, Suspense, useState } from "react";
@@ -32,7 +33,7 @@ import { useShortcuts } from "./shortcuts";
 
 interface Entry {
   to: string;
-  name: "exams" | "upload" | "conflicts" | "devices" | "sites" | "accounts" | "audit" | "system";
+  name: "exams" | "upload" | "conflicts" | "identity" | "devices" | "sites" | "accounts" | "audit" | "system";
   icon: ReactNode;
   permission: Permission;
 }
@@ -42,6 +43,12 @@ const WORK: Entry[] = [
   { to: "/exams", name: "exams", icon: <IconStack2 {...ICON} />, permission: "exam.read" },
   { to: "/upload", name: "upload", icon: <IconCloudUpload {...ICON} />, permission: "exam.store" },
   { to: "/conflicts", name: "conflicts", icon: <IconArrowsDiff {...ICON} />, permission: "conflict.resolve" },
+  {
+    to: "/identity/proposals",
+    name: "identity",
+    icon: <IconUsersGroup {...ICON} />,
+    permission: "identity.manage",
+  },
 ];
 const ADMINISTRATION: Entry[] = [
   {
