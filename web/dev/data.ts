@@ -32,6 +32,7 @@ export const sites: Site[] = [
     kind: "hospital",
     issuer: "1.2.250.1.999.1",
     services: ["archive", "teleradiology", "dose"],
+    second_factor_roles: [],
     active: true,
   },
   {
@@ -40,6 +41,7 @@ export const sites: Site[] = [
     kind: "hospital",
     issuer: "1.2.250.1.999.2",
     services: ["archive", "dose"],
+    second_factor_roles: [],
     active: true,
   },
   {
@@ -48,15 +50,25 @@ export const sites: Site[] = [
     kind: "hospital",
     issuer: "1.2.250.1.999.3",
     services: ["archive"],
+    second_factor_roles: [],
     active: true,
   },
-  { id: "cabinet-parc", name: "Cabinet du Parc", kind: "practice", issuer: "", services: ["archive"], active: true },
+  {
+    id: "cabinet-parc",
+    name: "Cabinet du Parc",
+    kind: "practice",
+    issuer: "",
+    services: ["archive"],
+    second_factor_roles: [],
+    active: true,
+  },
   {
     id: "depistage-29",
     name: "Dépistage 29",
     kind: "screening_centre",
     issuer: "1.2.250.1.999.5",
     services: ["archive", "screening"],
+    second_factor_roles: [],
     active: true,
   },
 ];
@@ -352,6 +364,8 @@ const account = (login: string, name: string, role: string, site_id: string | nu
   active: login !== "p.ancien",
   last_sign_in_at: seen,
   must_change_password: seen === null,
+  rpps: role === "radiologist" ? "10100534436" : null,
+  second_factor: role === "radiologist",
 });
 export const accounts: Account[] = [
   account("admin", "Nadia Perrot", "administrator", "chu", "2026-01-31T07:42:10Z"),

@@ -85,6 +85,7 @@ function session(login: string) {
   return {
     account: { login, name, role, site_id, locale, must_change_password },
     permissions: ROLES[role] ?? [],
+    second_factor_due: false,
     demo: true,
     aet: "ARCHIPEL",
   };
@@ -424,8 +425,68 @@ function insert<T extends object>(all: T[], key: keyof T, row: T, code: string):
   return row;
 }
 
+const PROVIDERS = [
+  { id: "psc", label_fr: "Pro Santé Connect", label_en: "Pro Santé Connect" },
+  { id: "chu", label_fr: "Compte du CHU", label_en: "University hospital account" },
+];
+let factors = [
+  { id: "f1", kind: "totp", name: "Téléphone", created_at: "2026-01-05T08:00:00Z", used_at: "2026-01-31T07:42:10Z" },
+  { id: "f2", kind: "passkey", name: "Poste 12", created_at: "2026-01-06T08:00:00Z", used_at: null },
+];
+const RECOVERY = Array.from({ length: 10 }, (_, n) => `k${n}wq-7hxm-p3vd-a9te`);
+const identities = [{ provider: "psc", subject: "899700218896" }];
+
+const SIGN_IN_ROUTES: Route[] = [
+  ["GET", /^\/session\/ways$/, () => ({ providers: PROVIDERS, passkeys: true, second_factor: [], stranger: null })],
+  ["DELETE", /^\/session\/ways$/, () => undefined],
+  [
+    "GET",
+    /^\/session\/factors$/,
+    () => ({ factors, recovery_codes_left: 8, required: false, passkeys: true, fresh: true }),
+  ],
+  [
+    "POST",
+    /^\/session\/factors\/totp$/,
+    () => ({
+      picture: '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path fill="#fff" d="M0 0h9v9H0z"/></svg>',
+      secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
+    }),
+  ],
+  [
+    "POST",
+    /^\/session\/factors\/(totp\/confirm|recovery-codes)$/,
+    ({ body }) => {
+      if (body.code === "000000") throw new Refusal(400, "invalid", "wrong-code", "code");
+      return { recovery_codes: RECOVERY };
+    },
+  ],
+  [
+    "PATCH",
+    /^\/session\/factors\/(\w+)$/,
+    ({ params: [id], body }) => {
+      factors = factors.map((one) => (one.id === id ? { ...one, name: String(body.name) } : one));
+    },
+  ],
+  [
+    "DELETE",
+    /^\/session\/factors\/(\w+)$/,
+    ({ params: [id] }) => {
+      factors = factors.filter((one) => one.id !== id);
+    },
+  ],
+  ["GET", /^\/accounts\/[^/]+\/identities$/, () => list(identities)],
+  ["POST", /^\/accounts\/[^/]+\/identities$/, ({ body }) => void identities.push(body as (typeof identities)[number])],
+  ["POST", /^\/accounts\/[^/]+\/identities\/removal$/, () => void identities.pop()],
+  [
+    "POST",
+    /^\/accounts\/([^/]+)\/reset-second-factors$/,
+    ({ params: [login = ""] }) => void patch(accounts, "login", login, { second_factor: false }),
+  ],
+];
+
 const ROUTES: Route[] = [
   ["POST", /^\/session$/, signIn],
+  ...SIGN_IN_ROUTES,
   ["GET", /^\/session$/, ({ login }) => session(login)],
   ["PATCH", /^\/session$/, ({ login, body }) => void locales.set(login, String(body.locale))],
   [
@@ -563,8 +624,8 @@ async function serve(
   const login = /archipel_session=([^;]+)/.exec(request.headers.cookie ?? "")?.[1] ?? "";
   const open =
     prefix === "/api/v1" &&
-    request.method === "POST" &&
-    /^\/(session|mock\/arrive)$/.test(url.pathname.slice(prefix.length));
+    /^\/(session|mock\/arrive|session\/(ways|second|passkey.*))$/.test(url.pathname.slice(prefix.length)) &&
+    (request.method === "POST" || url.pathname.endsWith("/ways"));
   try {
     if (!open) session(login);
     if (!open && request.method !== "GET" && request.headers["x-archipel-csrf"] !== "mock")

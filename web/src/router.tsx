@@ -3,10 +3,11 @@ import { lazy } from "react";
 import { useTranslation } from "react-i18next";
 import { createBrowserRouter, Navigate, useRouteError } from "react-router";
 import { ExamListPage } from "./exams/ExamListPage";
+import { FactorsPage } from "./session/FactorsPage";
 import { Allowed, RequireSession } from "./session/guard";
 import { PasswordPage } from "./session/PasswordPage";
-import { useMay } from "./session/session";
 import { SignInPage } from "./session/SignInPage";
+import { useMay } from "./session/session";
 import { Shell } from "./shell/Shell";
 import { technicalDetails } from "./ui/errors";
 import { NotThere } from "./ui/states";
@@ -64,6 +65,7 @@ export const router = createBrowserRouter([
         element: <RequireSession />,
         children: [
           { path: "/password", element: <PasswordPage /> },
+          { path: "/second-factors", element: <FactorsPage /> },
           {
             element: <Shell />,
             children: [
@@ -74,7 +76,7 @@ export const router = createBrowserRouter([
               { path: "/conflicts/:id?", element: allowed("conflict.resolve", <ConflictsPage />) },
               { path: "/identity/proposals/:id?", element: allowed("identity.manage", <ProposalsPage />) },
               { path: "/identity/persons/:id?", element: allowed("identity.manage", <PersonsPage />) },
-              { path: "/admin/devices", element: allowed("device.manage", <DevicesPage />) },
+              { path: "/admin/devices", element: allowed("device.read", <DevicesPage />) },
               { path: "/admin/sites", element: allowed("site.manage", <SitesPage />) },
               { path: "/admin/accounts", element: allowed("account.manage", <AccountsPage />) },
               { path: "/audit", element: allowed("audit.read", <TrailPage />) },

@@ -15,6 +15,7 @@ import { CopyText } from "../ui/CopyText";
 import type { Column } from "../ui/DataTable";
 import { FormError, notifyDone, notifyError } from "../ui/errors";
 import { Tag } from "../ui/Tag";
+import { AccountAccess } from "./AccountAccess";
 import { AdminList } from "./AdminList";
 import { RowMenu } from "./RowMenu";
 import { useChange } from "./useChange";
@@ -28,6 +29,8 @@ const NEW: Account = {
   active: true,
   last_sign_in_at: null,
   must_change_password: true,
+  rpps: null,
+  second_factor: false,
 };
 
 export const roleName = (role: string, t: TFunction): string =>
@@ -151,7 +154,13 @@ function OneTimePassword({ given, onClose }: { given: Given | null; onClose: () 
   );
 }
 
-function useAccountColumns(onEdit: (account: Account) => void, onReset: (account: Account) => void): Column<Account>[] {
+interface Acts {
+  onEdit: (account: Account) => void;
+  onReset: (account: Account) => void;
+  onAccess: (account: Account) => void;
+}
+
+function useAccountColumns({ onEdit, onReset, onAccess }: Acts): Column<Account>[] {
   const { t, i18n } = useTranslation();
   const sites = useSites();
   const { run } = useChange("accounts");
@@ -187,6 +196,7 @@ function useAccountColumns(onEdit: (account: Account) => void, onReset: (account
         <Group gap={6}>
           <Tag tone={account.active ? "ok" : "quiet"}>{account.active ? t("common.active") : t("common.disabled")}</Tag>
           {account.must_change_password && account.active && <Tag tone="warn">{t("accounts.mustChange")}</Tag>}
+          {account.second_factor && <Tag tone="info">{t("access.hasFactor")}</Tag>}
         </Group>
       ),
     },
@@ -199,6 +209,7 @@ function useAccountColumns(onEdit: (account: Account) => void, onReset: (account
         <RowMenu label={t("accounts.rowActions", { login: account.login })}>
           <Menu.Item onClick={() => onEdit(account)}>{t("common.edit")}</Menu.Item>
           <Menu.Item onClick={() => onReset(account)}>{t("accounts.reset")}</Menu.Item>
+          <Menu.Item onClick={() => onAccess(account)}>{t("access.menu")}</Menu.Item>
           <Menu.Item
             onClick={() => void run(() => changeAccount(account.login, { active: !account.active }).catch(notifyError))}
           >
@@ -215,6 +226,7 @@ export function AccountsPage() {
   const query = useQuery({ queryKey: ["accounts"], queryFn: ({ signal }) => listAccounts(signal) });
   const [editing, setEditing] = useState<Account | null>(null);
   const [resetting, setResetting] = useState<Account | null>(null);
+  const [opened, setOpened] = useState("");
   const [given, setGiven] = useState<Given | null>(null);
   const { run } = useChange("accounts");
   const isNew = editing?.login === "";
@@ -225,7 +237,11 @@ export function AccountsPage() {
       add={t("accounts.add")}
       onAdd={() => setEditing(NEW)}
       query={query}
-      columns={useAccountColumns(setEditing, setResetting)}
+      columns={useAccountColumns({
+        onEdit: setEditing,
+        onReset: setResetting,
+        onAccess: ({ login }) => setOpened(login),
+      })}
       rowKey={(account) => account.login}
       text={(account) => `${account.login} ${account.name} ${roleName(account.role, t)} ${account.site_id ?? ""}`}
       search={t("accounts.search")}
@@ -259,6 +275,7 @@ export function AccountsPage() {
           await run(async () => undefined);
         }}
       />
+      <AccountAccess account={query.data?.find((one) => one.login === opened) ?? null} onClose={() => setOpened("")} />
       <OneTimePassword given={given} onClose={() => setGiven(null)} />
     </AdminList>
   );

@@ -1,16 +1,17 @@
-import { Button, Checkbox, Group, Menu, Modal, Select, SimpleGrid, Stack, TextInput } from "@mantine/core";
+import { Button, Checkbox, Group, Menu, Modal, MultiSelect, Select, SimpleGrid, Stack, TextInput } from "@mantine/core";
 import { IconBuildingHospital } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import type { TFunction } from "i18next";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { addSite, changeSite, listSites } from "../api/calls";
+import { addSite, changeSite, listRoles, listSites } from "../api/calls";
 import type { Site } from "../api/types";
 import { number } from "../format/values";
 import { i18next } from "../i18n";
 import type { Column } from "../ui/DataTable";
 import { FormError, notifyDone, notifyError } from "../ui/errors";
 import { Tag } from "../ui/Tag";
+import { roleName } from "./AccountsPage";
 import { AdminList } from "./AdminList";
 import { RowMenu } from "./RowMenu";
 import { useChange } from "./useChange";
@@ -18,7 +19,15 @@ import { useChange } from "./useChange";
 const SERVICES = ["archive", "teleradiology", "dose", "screening", "distribution", "postprocessing", "backup"];
 const KINDS = ["hospital", "practice", "screening_centre", "other"] as const;
 const SITE_ID = /^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$/;
-const NEW: Site = { id: "", name: "", kind: "hospital", issuer: "", services: ["archive"], active: true };
+const NEW: Site = {
+  id: "",
+  name: "",
+  kind: "hospital",
+  issuer: "",
+  services: ["archive"],
+  second_factor_roles: [],
+  active: true,
+};
 
 function serviceName(code: string, t: TFunction): string {
   return i18next.exists(`sites.service.${code}`)
@@ -36,6 +45,7 @@ function SiteForm({ site, isNew, onClose }: { site: Site; isNew: boolean; onClos
   const [tried, setTried] = useState(false);
   const set = (change: Partial<Site>) => setDraft({ ...draft, ...change });
   const badId = !SITE_ID.test(draft.id);
+  const { data: roles = [] } = useQuery({ queryKey: ["roles"], queryFn: ({ signal }) => listRoles(signal) });
   const services = [...new Set([...SERVICES, ...site.services])];
   const submit = async (event: FormEvent) => {
     event.preventDefault();
@@ -91,6 +101,14 @@ function SiteForm({ site, isNew, onClose }: { site: Site; isNew: boolean; onClos
             ))}
           </SimpleGrid>
         </Checkbox.Group>
+        <MultiSelect
+          label={t("sites.secondFactor")}
+          description={t("sites.secondFactorHint")}
+          placeholder={draft.second_factor_roles.length ? undefined : t("sites.secondFactorNone")}
+          data={roles.map(({ role }) => ({ value: role, label: roleName(role, t) }))}
+          value={draft.second_factor_roles}
+          onChange={(chosen) => set({ second_factor_roles: chosen })}
+        />
         <FormError error={error} />
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={onClose}>

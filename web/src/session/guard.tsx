@@ -14,6 +14,8 @@ export function RequireSession() {
   if (!data) return <Navigate to={pathname === "/" ? "/sign-in" : `/sign-in?next=${next}`} replace />;
   if (data.account.must_change_password && pathname !== "/password")
     return <Navigate to={`/password?next=${next}`} replace />;
+  if (data.second_factor_due && !data.account.must_change_password && pathname !== "/second-factors")
+    return <Navigate to={`/second-factors?next=${next}`} replace />;
   return <Outlet />;
 }
 

@@ -61,4 +61,10 @@ export function passwordChanged(): void {
   queryClient.setQueryData<Session | null>(SESSION, (session) =>
     session ? { ...session, account: { ...session.account, must_change_password: false } } : session,
   );
+  void queryClient.invalidateQueries({ queryKey: SESSION });
+}
+
+/** A second factor is there now, where one was due. */
+export function enrolled(): void {
+  queryClient.setQueryData<Session | null>(SESSION, (session) => session && { ...session, second_factor_due: false });
 }

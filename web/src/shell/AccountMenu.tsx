@@ -1,5 +1,5 @@
 import { Popover, SegmentedControl, Stack, Text, useMantineColorScheme } from "@mantine/core";
-import { IconKeyboard, IconLogout, IconPassword, IconUserCircle } from "@tabler/icons-react";
+import { IconKeyboard, IconLogout, IconPassword, IconShieldLock, IconUserCircle } from "@tabler/icons-react";
 import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useNavigate } from "react-router";
@@ -122,6 +122,9 @@ export function AccountMenu({ narrow, onHelp }: { narrow: boolean; onHelp: () =>
           </Entry>
           <Entry icon={<IconPassword size={17} aria-hidden />} onClick={choose(() => navigate("/password"))}>
             {t("account.changePassword")}
+          </Entry>
+          <Entry icon={<IconShieldLock size={17} aria-hidden />} onClick={choose(() => navigate("/second-factors"))}>
+            {t("account.secondFactors")}
           </Entry>
           <Entry icon={<IconLogout size={17} aria-hidden />} onClick={choose(() => void leave())}>
             {t("account.signOut")}
