@@ -19,7 +19,7 @@ from tests.servers import free_port
 from tests.web.door import Door, running
 from tests.web.test_second_factors import code, enrol, refused
 
-RPPS = "10101234567"
+RPPS = "10100534436"
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,16 @@ UID, ID = "1.2.3", "0" * 32
 ANYONE = frozenset(ROLES)
 ADMIN = frozenset({"administrator"})
 SITE_ADMIN = ADMIN | {"site_administrator"}
-READ = ANYONE - {"auditor", "identity_officer"}
+NOTHING = {
+    "town_doctor", "patient", "guardian", "rota_coordinator", "medical_commission_member", "screening_coordinator", "screening_physician",
+    "accountant",
+}  # fmt: skip
+READ = ANYONE - NOTHING - {"auditor", "identity_officer", "biomedical_engineer"}
+DOWNLOAD = READ - {"nurse", "front_desk", "first_reader", "second_reader"}
+CONTROL = ADMIN | {"physicist", "biomedical_engineer"}
 IDENTITY = ADMIN | {"identity_officer"}
-STORE = READ - {"requesting_doctor", "physicist"}
+REJECT = SITE_ADMIN | {"radiologist", "technician", "archive_operator"}
+STORE = REJECT | {"application"}
 TRAIL = SITE_ADMIN | {"auditor"}
 RESOLVE = SITE_ADMIN | {"technician", "archive_operator"}
 SYSTEM = SITE_ADMIN | {"physicist", "archive_operator"}
@@ -33,11 +40,11 @@ MATRIX: dict[tuple[str, str], tuple[Any, frozenset[str]]] = {
     ("GET", f"/exams/{UID}"): (None, READ),
     ("GET", f"/exams/{UID}/viewer"): (None, READ),
     ("GET", f"/exams/{UID}/series/{UID}/instances"): (None, READ),
-    ("GET", f"/exams/{UID}/archive.zip"): (None, READ),
-    ("HEAD", f"/exams/{UID}/archive.zip"): (None, READ),
+    ("GET", f"/exams/{UID}/archive.zip"): (None, DOWNLOAD),
+    ("HEAD", f"/exams/{UID}/archive.zip"): (None, DOWNLOAD),
     ("GET", f"/exams/{UID}/trace"): (None, SITE_ADMIN),
-    ("POST", f"/exams/{UID}/rejection"): ({"code": "113001"}, STORE),
-    ("DELETE", f"/exams/{UID}/rejection"): (None, STORE),
+    ("POST", f"/exams/{UID}/rejection"): ({"code": "113001"}, REJECT),
+    ("DELETE", f"/exams/{UID}/rejection"): (None, REJECT),
     ("POST", "/uploads"): (None, STORE),
     ("GET", "/conflicts"): (None, RESOLVE),
     ("GET", f"/conflicts/{ID}"): (None, RESOLVE),
@@ -52,7 +59,7 @@ MATRIX: dict[tuple[str, str], tuple[Any, frozenset[str]]] = {
     ("GET", "/sites"): (None, ANYONE),
     ("POST", "/sites"): ({"id": "Not Valid", "name": "x"}, ADMIN),
     ("PATCH", "/sites/nowhere"): ({"name": "x"}, ADMIN),
-    ("GET", "/devices"): (None, SITE_ADMIN),
+    ("GET", "/devices"): (None, SITE_ADMIN | CONTROL),
     ("POST", "/devices"): ({"aet": "X", "host": "", "port": 104}, SITE_ADMIN),
     ("PATCH", "/devices/NOWHERE"): ({"port": 104}, SITE_ADMIN),
     ("DELETE", "/devices/NOWHERE"): (None, SITE_ADMIN),

@@ -133,6 +133,7 @@ def site_list(data: Data = Path("var"), config: Config = None) -> None:
 
 
 def role_list() -> None:
-    """List roles and their permissions."""
+    """List roles: token, name in French, name in English, what it may do."""
     for role, permissions in sharing.roles().items():
-        print(role, " ".join(permissions), sep="\t")
+        french, english = directory.ROLE_NAMES[role]
+        print(role, french, english, " ".join(permissions), sep="\t")

@@ -82,6 +82,7 @@ ACCOUNTS = (
     DemoAccount("demo-manip", "Noé Lagarde, manipulateur (démo)", "technician", "ch-roche-blanche"),
     DemoAccount("demo-demandeur", "Dr Inès Valmont, urgences (démo)", "requesting_doctor", "ch-roche-blanche"),
     DemoAccount("demo-physicien", "Paul Estève, physicien médical (démo)", "physicist", "chu-port-alize"),
+    DemoAccount("demo-biomedical", "Sara Belmont, ingénieure biomédicale (démo)", "biomedical_engineer", "depistage-archipel"),
     DemoAccount("demo-archive", "Archive, scripts (démo)", "archive_operator", "chu-port-alize"),
     DemoAccount("demo-radiologist", "Dr Alex Morgan (demo)", "radiologist", "ch-roche-blanche", "en"),
 )

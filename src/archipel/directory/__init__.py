@@ -26,13 +26,15 @@ from archipel.directory.accounts import (
 )
 from archipel.directory.devices import add_device, change_device, device_for, device_named, devices, remove_device
 from archipel.directory.hl7_peers import add_hl7_peer, change_hl7_peer, hl7_peer_named, hl7_peers, hl7_peers_at, remove_hl7_peer, sender
-from archipel.directory.model import ROLES, SERVICES, Account, Device, Hl7Peer, Role, Site
+from archipel.directory.model import SERVICES, Account, Device, Hl7Peer, Site
+from archipel.directory.roles import ROLE_NAMES, ROLES, Role
 from archipel.directory.sites import DEFAULT_SITE, add_site, change_site, ensure_default_site, same_region, set_demo, site_named, sites
 
 __all__ = [
-    "DEFAULT_SITE", "ROLES", "SERVICES", "Account", "Device", "Hl7Peer", "Role", "Site", "account_named", "account_of", "account_of_rpps",
-    "accounts", "add_account", "add_device", "add_hl7_peer", "add_site", "authenticate", "change_account", "change_device",
-    "change_hl7_peer", "change_password", "change_site", "check_password", "device_for", "device_named", "devices", "ensure_default_site",
-    "ensure_first_administrator", "hl7_peer_named", "hl7_peers", "hl7_peers_at", "new_password", "note_sign_in", "remove_device",
-    "remove_hl7_peer", "reset_password", "same_region", "sender", "set_demo", "set_password", "site_named", "sites", "verified",
+    "DEFAULT_SITE", "ROLES", "ROLE_NAMES", "SERVICES", "Account", "Device", "Hl7Peer", "Role", "Site", "account_named", "account_of",
+    "account_of_rpps", "accounts", "add_account", "add_device", "add_hl7_peer", "add_site", "authenticate", "change_account",
+    "change_device", "change_hl7_peer", "change_password", "change_site", "check_password", "device_for", "device_named", "devices",
+    "ensure_default_site", "ensure_first_administrator", "hl7_peer_named", "hl7_peers", "hl7_peers_at", "new_password", "note_sign_in",
+    "remove_device", "remove_hl7_peer", "reset_password", "same_region", "sender", "set_demo", "set_password", "site_named", "sites",
+    "verified",
 ]  # fmt: skip

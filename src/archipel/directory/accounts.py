@@ -11,7 +11,8 @@ import argon2
 from archipel import audit
 from archipel.directory import rows
 from archipel.directory.administrators import keeping_an_administrator
-from archipel.directory.model import Account, Role, check_login, check_role, check_rpps, check_text, is_login
+from archipel.directory.model import Account, check_login, check_rpps, check_text, is_login
+from archipel.directory.roles import Role, check_role
 from archipel.directory.sites import DEFAULT_SITE, site_named
 from archipel.kit.actor import Actor
 from archipel.kit.clock import to_text

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from archipel.directory import rows
-from archipel.directory.model import Role
+from archipel.directory.roles import Role
 from archipel.kit.database import Tx
 from archipel.kit.errors import Conflict
 

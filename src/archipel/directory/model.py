@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from archipel.kit.errors import Invalid
 
-
 # The services that a site may have switched on; a site joins with the archive and takes the rest later.
 SERVICES = ("archive", "teleradiology", "dose", "screening", "distribution", "postprocessing", "backup")
 

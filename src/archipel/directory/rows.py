@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, bindparam, delete, false, insert, select, text, update
 
-from archipel.directory.model import Account, Device, Role, Site
+from archipel.directory.model import Account, Device, Site
+from archipel.directory.roles import Role
 from archipel.kit.database import Tx
 from archipel.kit.prepared import Prepared
 from archipel.kit.rows import insert_new, metadata

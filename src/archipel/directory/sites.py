@@ -9,7 +9,8 @@ from typing import Any
 from archipel import audit
 from archipel.directory import rows
 from archipel.directory.administrators import keeping_an_administrator
-from archipel.directory.model import SERVICES, Site, check_role, check_site_id, check_text
+from archipel.directory.model import SERVICES, Site, check_site_id, check_text
+from archipel.directory.roles import check_role
 from archipel.kit.actor import Actor
 from archipel.kit.database import Tx
 from archipel.kit.errors import Conflict, Invalid, NotFound

@@ -19,6 +19,7 @@ from archipel.web.words import Body, Listed, Text, Word, whole
 
 router = APIRouter(route_class=DoorRoute, tags=["directory"])
 DeviceManager = Annotated[Call, needs("device.manage")]
+DeviceReader = Annotated[Call, needs("device.read")]
 AeTitle = Annotated[Word, Path(description="AE title.")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 REJECTIONS = "Notes of what is rejected are sent to it (IHE IOCM)."
@@ -76,8 +77,8 @@ class EchoAnswer(BaseModel):
 
 
 @router.get("/devices", summary="List devices")
-def list_devices(call: DeviceManager) -> Listed[DeviceAnswer]:
-    """The devices of the sites that the account manages, by AE title."""
+def list_devices(call: DeviceReader) -> Listed[DeviceAnswer]:
+    """The devices of the account's sites, by AE title."""
     with call.database.read() as tx:
         visible = sharing.visible_site_ids(tx, call.actor)
         return whole([_answer(device) for device in directory.devices(tx) if device.site_id in visible])
