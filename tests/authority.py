@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import ipaddress
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +30,19 @@ class Authority:
         self.path = folder / f"{common}.pem"
         self.path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
 
-    def _sign(self, subject: x509.Name, key: Any, *, is_authority: bool = False) -> x509.Certificate:
+    def _sign(self, subject: x509.Name, key: Any, *, is_authority: bool = False, address: str = "") -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(key)
         builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - DAY).not_valid_after(now + DAY)
+        if address:
+            builder = builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
         return builder.add_extension(x509.BasicConstraints(is_authority, None), critical=True).sign(self.key, hashes.SHA256())
 
-    def sign(self, common: str) -> tuple[str, str]:
-        """Paths of a certificate and its key."""
+    def sign(self, common: str, address: str = "") -> tuple[str, str]:
+        """Paths of a certificate and its key; ``address`` is that of a server that clients compare."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate, private = self.folder / f"{common}.crt", self.folder / f"{common}.key"
-        certificate.write_bytes(self._sign(name(common), key.public_key()).public_bytes(serialization.Encoding.PEM))
+        certificate.write_bytes(self._sign(name(common), key.public_key(), address=address).public_bytes(serialization.Encoding.PEM))
         no_password = serialization.NoEncryption()
         private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, no_password))
         return str(certificate), str(private)

@@ -17,6 +17,9 @@ ceph-osd            (the S3 server)
 ceph-common         (the S3 server)
 strace              the order of sync and acknowledgement, system calls that fail
 libfaketime         a clock that jumps
+libxml2-utils       audit messages by the standard's schema
+rsyslog             a receiver of audit messages
+rsyslog-gnutls      (its TLS)
 iproute2            a machine whose network goes silent
 e2fsprogs           a file system that turns read-only
 fonts-dejavu-core   text in five scripts on the screens

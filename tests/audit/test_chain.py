@@ -114,8 +114,10 @@ CASES: list[tuple[str, tuple[str, ...], set[tuple[str, str]]]] = [
     (
         "an insertion",
         (
-            "INSERT INTO audit_record SELECT 'f000', at, actor_kind, actor_id, actor_name, actor_role, actor_site_id, actor_address, "
-            "action, outcome, study_uid, object_id, detail FROM audit_record WHERE id = '{2}'",
+            (
+                "INSERT INTO audit_record SELECT 'f000', at, actor_kind, actor_id, actor_name, actor_role, actor_site_id, actor_address, "
+                "action, outcome, study_uid, object_id, detail FROM audit_record WHERE id = '{2}'"
+            ),
         ),
         {("inserted", "f000")},
     ),
@@ -161,7 +163,7 @@ def test_a_day_rewritten_with_all_its_links_shows(database: Database, key: Key, 
     exported = tmp_path / "public.pem"
     exported.write_text(key.public.pem)
     tables = ("audit_link", "audit_head", "audit_day")
-    run(database, "UPDATE audit_record SET actor_id = 'other' WHERE id = '%s'" % days[7], *(f"DELETE FROM {t}" for t in tables))
+    run(database, f"UPDATE audit_record SET actor_id = 'other' WHERE id = '{days[7]}'", *(f"DELETE FROM {t}" for t in tables))
     run(database, "INSERT INTO audit_pending SELECT id FROM audit_record")
     (tmp_path / "audit.key").unlink()
     forged = audit.signing_key(database, tmp_path / "audit.key")
