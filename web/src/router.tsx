@@ -74,6 +74,7 @@ export const router = createBrowserRouter([
               { path: "/exams/:studyUid", element: allowed("exam.read", <ExamPage />) },
               { path: "/upload", element: allowed("exam.store", <UploadPage />) },
               { path: "/conflicts/:id?", element: allowed("conflict.resolve", <ConflictsPage />) },
+              { path: "/identity", element: <Navigate to="/identity/proposals" replace /> },
               { path: "/identity/proposals/:id?", element: allowed("identity.manage", <ProposalsPage />) },
               { path: "/identity/persons/:id?", element: allowed("identity.manage", <PersonsPage />) },
               { path: "/admin/devices", element: allowed("device.read", <DevicesPage />) },

@@ -61,11 +61,7 @@ function Cell({ own, other, marked }: { own: string; other: string; marked: bool
 function Beside({ proposal }: { proposal: Proposal }) {
   const { t, i18n } = useTranslation();
   const shown = (trait: string, value: string) => {
-    if (trait === "birth_date")
-      return born(
-        /^(\d{4})(\d\d)(\d\d)$/.test(value) ? value.replace(/^(\d{4})(\d\d)(\d\d)$/, "$1-$2-$3") : value,
-        i18n.language,
-      );
+    if (trait === "birth_date") return born(value, i18n.language);
     return trait === "sex" ? t(`identity.sex.${value}`, { defaultValue: value }) : value;
   };
   return (

@@ -21,7 +21,9 @@ export function fullName(record: PersonRecord): string {
   return `${family}${used ? ` (${record.used_family})` : ""} ${first}`.trim();
 }
 
-/** A whole date in the language of the page; a year or month alone as it is. */
+/** A whole date in the language of the page; a part of one, or a day that no calendar has, as it was said. */
 export function born(value: string | null, language: string): string {
-  return value && value.length === 10 ? day(value, language) : (value ?? "");
+  const said = (value ?? "").replace(/^(\d{4})(\d\d)(\d\d)$/, "$1-$2-$3");
+  const whole = /^\d{4}-\d\d-\d\d$/.test(said) && new Date(`${said}T00:00:00Z`).toJSON()?.startsWith(said);
+  return whole ? day(said, language) : said;
 }

@@ -44,7 +44,7 @@ const WORK: Entry[] = [
   { to: "/upload", name: "upload", icon: <IconCloudUpload {...ICON} />, permission: "exam.store" },
   { to: "/conflicts", name: "conflicts", icon: <IconArrowsDiff {...ICON} />, permission: "conflict.resolve" },
   {
-    to: "/identity/proposals",
+    to: "/identity",
     name: "identity",
     icon: <IconUsersGroup {...ICON} />,
     permission: "identity.manage",
