@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import ssl
+import sys
+import termios
+import time
 from datetime import datetime
 
 from archipel.kit.clock import to_text
@@ -37,13 +41,34 @@ def tls_context(ca: str, certificate: str, key: str) -> ssl.SSLContext:
 def send_syslog(host: str, port: int, context: ssl.SSLContext, frames: bytes) -> None:
     """Hand frames over on a connection of their own. Unavailable unless the receiver has read to their end.
 
-    Syslog has no answer. A receiver that has read everything replies to our closure alert with its own (RFC 5425 4.4): that is taken
-    for one.
+    Syslog has no answer. A receiver that has read everything closes after our closure alert, with its own (RFC 5425 4.4) or, as rsyslog
+    does, without; one that leaves earlier closes earlier, and one that leaves something unread resets the connection.
     """
     try:
         with socket.create_connection((host, port), CONNECT_S) as plain, context.wrap_socket(plain, server_hostname=host) as line:
             line.settimeout(STALL_S)
             line.sendall(frames)
-            line.unwrap()
+            _wait_until_taken(line)
+            try:
+                line.unwrap()
+            except ssl.SSLEOFError:
+                return
     except OSError as error:
         raise Unavailable("The syslog receiver does not answer.", code="syslog", detail=repr(error)) from error
+
+
+def _wait_until_taken(line: ssl.SSLSocket) -> None:
+    """Until the other machine has all bytes; OSError when its end is closed by then."""
+    until = time.monotonic() + STALL_S
+    while int.from_bytes(fcntl.ioctl(line.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder):
+        if time.monotonic() > until:
+            raise TimeoutError("the receiver takes nothing")
+        time.sleep(0.01)
+    line.setblocking(False)
+    try:
+        if not line.recv(1):
+            raise ConnectionResetError("closed before the end")
+    except ssl.SSLWantReadError:
+        return
+    finally:
+        line.settimeout(STALL_S)
