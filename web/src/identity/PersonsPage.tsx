@@ -12,8 +12,9 @@ import { notifyDone } from "../ui/errors";
 import { Page } from "../ui/Page";
 import { Empty, Failed, Loading } from "../ui/states";
 import { Tag } from "../ui/Tag";
+import { born } from "./born";
 import { RecordHead } from "./RecordHead";
-import { born, fullName, identityWord } from "./words";
+import { fullName, identityWord } from "./words";
 
 function Entry({ person, current, search }: { person: Person; current: boolean; search: string }) {
   const { t, i18n } = useTranslation();

@@ -9,10 +9,11 @@ import shared from "../conflicts/conflicts.module.css";
 import { Page } from "../ui/Page";
 import { Empty, Failed, Loading } from "../ui/states";
 import { Tag } from "../ui/Tag";
+import { born } from "./born";
 import style from "./identity.module.css";
 import { RecordHead } from "./RecordHead";
 import { Verdicts } from "./Verdicts";
-import { born, fullName, identityWord } from "./words";
+import { fullName, identityWord } from "./words";
 
 const AGAINST = /differs$/;
 

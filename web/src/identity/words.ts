@@ -1,6 +1,5 @@
 import type { TFunction } from "i18next";
 import type { PersonRecord } from "../api/identity";
-import { day } from "../format/values";
 import { i18next } from "../i18n";
 
 /** The words for a slug of the platform; one that is new here is shown as it is. */
@@ -19,11 +18,4 @@ export function fullName(record: PersonRecord): string {
   const first = record.birth_first ?? record.used_given ?? "";
   const used = record.birth_family && record.used_family && record.used_family !== record.birth_family;
   return `${family}${used ? ` (${record.used_family})` : ""} ${first}`.trim();
-}
-
-/** A whole date in the language of the page; a part of one, or a day that no calendar has, as it was said. */
-export function born(value: string | null, language: string): string {
-  const said = (value ?? "").replace(/^(\d{4})(\d\d)(\d\d)$/, "$1-$2-$3");
-  const whole = /^\d{4}-\d\d-\d\d$/.test(said) && new Date(`${said}T00:00:00Z`).toJSON()?.startsWith(said);
-  return whole ? day(said, language) : said;
 }

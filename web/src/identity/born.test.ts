@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { born } from "./words";
+import { born } from "./born";
 
 test("a date is shown as far as it is known, and never as another one", () => {
   expect(born("1980-02-14", "fr")).toBe("14/02/1980");
