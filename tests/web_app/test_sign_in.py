@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import httpx
 import pytest
@@ -31,8 +32,28 @@ DOCTOR = User(
 )  # fmt: skip
 
 
+@dataclass
+class Region:
+    """The platform, and an administrator's client."""
+
+    url: str
+    admin: httpx.Client
+
+    def person(self, login: str, role: str = "radiologist", locale: str = "fr") -> MadeUp:
+        """An account with a password and a language of its own."""
+        made = self.admin.post("/accounts", json={"login": login, "role": role, "site_id": "default"}).raise_for_status()
+        given = made.json()["one_time_password"]
+        with httpx.Client(base_url=self.admin.base_url, timeout=30) as client:
+            client.post("/session", json={"login": login, "password": given}).raise_for_status()
+            client.headers["X-Archipel-CSRF"] = client.cookies["archipel_csrf"]
+            client.post("/session/password", json={"current": given, "new": PASSWORD}).raise_for_status()
+            if locale != "fr":
+                client.patch("/session", json={"locale": locale}).raise_for_status()
+        return MadeUp(self.url, login, PASSWORD)
+
+
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
     """A platform with that provider, where technicians sign in with a second factor."""
     with run_server_in_thread(user_claims=[DOCTOR], require_nonce=True) as server:
         one = Platform(tmp_path_factory.mktemp("region"))
@@ -48,23 +69,14 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             ARCHIPEL_SIGNIN__PROVIDERS=json.dumps([psc]),
             ARCHIPEL_SIGNIN__SECOND_FACTOR_ROLES='["technician"]',
         )
+        one.account("chief", "administrator")
+        headers = {"Authorization": f"Bearer {one.command('token', 'chief').stdout.strip()}"}
         one.start()
         try:
-            yield one
+            with httpx.Client(base_url=f"http://127.0.0.1:{one.http_port}/api/v1", headers=headers, timeout=30) as admin:
+                yield Region(one.url, admin)
         finally:
             one.stop()
-
-
-def person(platform: Platform, login: str, role: str = "radiologist", locale: str = "fr") -> MadeUp:
-    """An account with a password and a language of its own."""
-    given = platform.account(login, role)
-    with httpx.Client(base_url=f"http://127.0.0.1:{platform.http_port}/api/v1") as client:
-        client.post("/session", json={"login": login, "password": given}).raise_for_status()
-        client.headers["X-Archipel-CSRF"] = client.cookies["archipel_csrf"]
-        client.post("/session/password", json={"current": given, "new": PASSWORD}).raise_for_status()
-        if locale != "fr":
-            client.patch("/session", json={"locale": locale}).raise_for_status()
-    return MadeUp(platform.url, login, PASSWORD)
 
 
 def give_password(page: Page, who: MadeUp, path: str = "/sign-in") -> None:
@@ -114,8 +126,8 @@ def add_app(page: Page) -> tuple[str, list[str]]:
     return secret, shown
 
 
-def test_an_authenticator_app_is_added_and_asked_for(browser: Browser, platform: Platform) -> None:
-    who = person(platform, "claire", locale="en")
+def test_an_authenticator_app_is_added_and_asked_for(browser: Browser, region: Region) -> None:
+    who = region.person("claire", locale="en")
     with open_page(browser, who, ENGLISH) as page:
         give_password(page, who, "/sign-in?next=%2Fguide")
         open_factors(page)
@@ -141,8 +153,8 @@ def test_an_authenticator_app_is_added_and_asked_for(browser: Browser, platform:
         expect(page.get_by_role("navigation").first).to_be_visible()
 
 
-def test_who_must_have_a_second_factor_adds_one_first_on_a_telephone_too(browser: Browser, platform: Platform) -> None:
-    who = person(platform, "manip", "technician")
+def test_who_must_have_a_second_factor_adds_one_first_on_a_telephone_too(browser: Browser, region: Region) -> None:
+    who = region.person("manip", "technician")
     with open_page(browser, who, PHONE) as page:
         give_password(page, who)
         expect(page).to_have_url(re.compile("/second-factors"))
@@ -153,8 +165,8 @@ def test_who_must_have_a_second_factor_adds_one_first_on_a_telephone_too(browser
         expect(page).to_have_url(re.compile("/exams"))
 
 
-def test_a_passkey_signs_in_alone_and_as_the_second_factor(browser: Browser, platform: Platform) -> None:
-    who = person(platform, "denis")
+def test_a_passkey_signs_in_alone_and_as_the_second_factor(browser: Browser, region: Region) -> None:
+    who = region.person("denis")
     with open_page(browser, who, FRENCH) as page:
         devtools = page.context.new_cdp_session(page)
         devtools.send("WebAuthn.enable")
@@ -189,12 +201,10 @@ def test_a_passkey_signs_in_alone_and_as_the_second_factor(browser: Browser, pla
         assert page.request.get("/api/v1/session").status == 401, "a key alone, without its owner's PIN or finger, opens nothing"
 
 
-def test_pro_sante_connect_opens_the_account_that_has_the_number_and_makes_none(browser: Browser, platform: Platform) -> None:
-    platform.account("dr.leroy", "radiologist")
-    token = {"Authorization": f"Bearer {platform.token('chief', 'administrator')}"}
-    accounts = f"http://127.0.0.1:{platform.http_port}/api/v1/accounts"
-    before = httpx.get(accounts, headers=token).json()["total"]
-    with open_page(browser, MadeUp(platform.url), FRENCH) as page:
+def test_pro_sante_connect_opens_the_account_that_has_the_number_and_makes_none(browser: Browser, region: Region) -> None:
+    region.person("dr.leroy")
+    before = region.admin.get("/accounts").json()["total"]
+    with open_page(browser, MadeUp(region.url), FRENCH) as page:
 
         def come() -> None:
             page.goto("/sign-in?next=%2Fguide%2Ftechnician")
@@ -206,10 +216,10 @@ def test_pro_sante_connect_opens_the_account_that_has_the_number_and_makes_none(
         expect(page.get_by_role("alert")).to_contain_text("aucun compte d’ici n’est lié à vous")
         expect(page.get_by_text(DOCTOR.sub)).to_be_visible()
         accessible(page)
-        assert httpx.get(accounts, headers=token).json()["total"] == before
-        httpx.patch(f"{accounts}/dr.leroy", headers=token, json={"rpps": RPPS}).raise_for_status()
+        assert region.admin.get("/accounts").json()["total"] == before
+        region.admin.patch("/accounts/dr.leroy", json={"rpps": RPPS}).raise_for_status()
         come()
         expect(page).to_have_url(re.compile("/guide/technician$"))
         expect(page.locator("article h1")).to_be_visible()
         page.goto("/sign-in?problem=no-linked-account&next=//evil.example")
-        expect(page).to_have_url(re.compile(f"^{platform.url}/(exams)?"))
+        expect(page).to_have_url(re.compile(f"^{region.url}/(exams)?"))

@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(role, name="role", help="Roles.")
     account.command("add")(account_add)
     account.command("reset-password")(account_reset)
+    account.command("reset-second-factors")(account_reset_second_factors)
     account.command("list")(account_list)
     device.command("add")(device_add)
     device.command("remove")(device_remove)
@@ -52,6 +53,12 @@ def account_reset(login: str, data: Data = Path("var"), config: Config = None) -
         signin.sign_out_everywhere(tx, directory.account_named(tx, login).id)
         password = directory.reset_password(tx, OPERATOR, login)
     print(password)
+
+
+def account_reset_second_factors(login: str, data: Data = Path("var"), config: Config = None) -> None:
+    """Remove the second factors of somebody who lost them, and end the account's sessions; prints how many there were."""
+    with opened(data, config) as (_, database):
+        print(database.transact(lambda tx: signin.factors.reset_factors(tx, OPERATOR, login)))
 
 
 def account_list(data: Data = Path("var"), config: Config = None) -> None:
