@@ -86,18 +86,16 @@ def test_pages_follow_each_other(register: Register) -> None:
         assert len(seen) == len(set(seen)) == identity.count_proposals(tx, site_ids=None) == 21
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("durand", {"1", "7"}), ("Durand Marie", {"1"}), ("marie durand", {"1"}), ("dur mar", {"1"}), ("éléonore", {"7"}),
-        ("leblanc", {"7"}), ("durant marie", {"1"}), ("14/02/1980", {"1"}), ("durand 1980-02-14", {"1"}), ("19800214", {"1"}),
-        ("durand 15021980", {"7"}), ("7-B", {"7"}), ("durand 01/01/1900", set()), ("petit", set()), ("", set()), ("%", set()),
-    ],
-)  # fmt: skip
-def test_the_search_forgives(register: Register, text: str, found: set[str]) -> None:
+def test_the_search_forgives(register: Register) -> None:
     register.take("1", MARIE)
     register.take("7-B", Traits("DURAND-GARCÍA", "ÉLÉONORE", used_family="LEBLANC", birth_date="19800215"), site="b")
+    asked = {
+        "durand": {"1", "7"}, "Durand Marie": {"1"}, "marie durand": {"1"}, "dur mar": {"1"}, "éléonore": {"7"}, "leblanc": {"7"},
+        "durant marie": {"1"}, "14/02/1980": {"1"}, "durand 1980-02-14": {"1"}, "19800214": {"1"}, "durand 15021980": {"7"}, "7-B": {"7"},
+        "durand 01/01/1900": set(), "petit": set(), "": set(), "%": set(), "_": set(), "a" * 3000: set(), "durand garcia eleonore": {"7"},
+    }  # fmt: skip
     with register.database.read() as tx:
-        persons = identity.find(tx, EVERYTHING, text, limit=10)
-        assert {p.best.id.value.split("-")[0] for p in persons} == found
-        assert identity.find(tx, Scope.of_sites([], "tests"), text, limit=10) == []
+        for text, found in asked.items():
+            persons = identity.find(tx, EVERYTHING, text, limit=10)
+            assert {p.best.id.value.split("-")[0] for p in persons} == found, text
+            assert identity.find(tx, Scope.of_sites([], "tests"), text, limit=10) == []
