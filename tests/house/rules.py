@@ -27,6 +27,8 @@ BROAD_EXCEPTS = {
     "kit/ticker.py": 1,  # work that comes round
     "archive/receiver.py": 2,  # the receiving loop: senders wait for an outcome, whatever went wrong
     "dimse/door.py": 2,  # the door loop: one per connection, one per message
+    "mllp/door.py": 2,  # the same
+    "mllp/apply.py": 1,  # applying: whatever an act does, the sender is answered and the message is kept as failed
 }
 """Where everything may be caught, and how often."""
 
