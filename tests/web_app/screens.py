@@ -100,6 +100,13 @@ def account_dialog(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+def account_access(page: Page) -> None:
+    page.goto("/admin/accounts")
+    page.get_by_role("button", name=re.compile("^Actions")).first.click()
+    page.get_by_role("menuitem", name=re.compile("Connexion et identités|Sign-in and identities")).click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
 def account_menu(page: Page) -> None:
     exam_list(page)
     open_account_menu(page)
@@ -148,6 +155,8 @@ SIGNED_IN = [
     Screen("guide", guide),
     Screen("error", failed),
     Screen("password", _to("/password")),
+    Screen("second-factors", _to("/second-factors")),
+    Screen("account-access", account_access),
     Screen("not-found", _to("/nowhere")),
 ]
 

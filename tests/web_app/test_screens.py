@@ -17,7 +17,7 @@ CUT_OFF = """() => [...document.querySelectorAll('button .mantine-Button-label, 
   .map(one => one.innerText)"""
 
 UNTRANSLATED = re.compile(
-    r"\b(?:app|nav|guide|account|common|states|errors|exams|exam|upload|conflicts|devices|sites|accounts|system)\.[a-z][A-Za-z_.]+\b"
+    r"\b(?:app|nav|guide|account|factors|access|common|states|errors|exams|exam|upload|conflicts|devices|sites|accounts|system)\.[a-z][A-Za-z_.]+\b"
 )
 
 

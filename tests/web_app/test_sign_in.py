@@ -109,7 +109,7 @@ def accessible(page: Page) -> None:
 
 def add_app(page: Page) -> tuple[str, list[str]]:
     """The secret and the recovery codes that the page shows."""
-    page.get_by_role("button", name=re.compile("Ajouter une application|Add an authenticator app")).click()
+    page.get_by_role("button", name=re.compile("Ajouter une application|Add an app")).click()
     secret = page.locator(".mono").first.inner_text()
     accessible(page)
     expect(page.locator("img[src^='data:image/svg']")).to_be_visible()

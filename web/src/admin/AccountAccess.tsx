@@ -99,7 +99,7 @@ function Identities({ account }: { account: Account }) {
       )}
       {providers.length > 0 && (
         <form onSubmit={submit}>
-          <Group align="flex-end" gap="xs" wrap="nowrap">
+          <Group align="flex-end" gap="xs">
             <Select
               w={160}
               label={t("access.provider")}
@@ -109,7 +109,7 @@ function Identities({ account }: { account: Account }) {
               onChange={setProvider}
             />
             <TextInput
-              style={{ flex: 1 }}
+              style={{ flex: "1 1 160px" }}
               label={t("access.subject")}
               required
               withAsterisk={false}

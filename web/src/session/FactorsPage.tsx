@@ -201,7 +201,7 @@ export function FactorsPage() {
   const { t } = useTranslation();
   const navigate = useNavigate();
   const [params] = useSearchParams();
-  const { second_factor_due: due } = useSession();
+  const { second_factor_due: due, demo } = useSession();
   const { data, error, refetch } = useQuery({
     queryKey: ["factors"],
     queryFn: ({ signal }) => readFactors(signal),
@@ -240,7 +240,8 @@ export function FactorsPage() {
           <Text size="sm" c="dimmed">
             {due ? t("factors.due") : data.required ? t("factors.required") : t("factors.intro")}
           </Text>
-          {!data.fresh && (
+          {!data.fresh && demo && <Text size="sm">{t("factors.demo")}</Text>}
+          {!data.fresh && !demo && (
             <Alert variant="light">
               <Text size="sm" mb="xs">
                 {t("factors.stale")}
