@@ -149,6 +149,8 @@ SIGNED_IN = [
     Screen("sites", _to("/admin/sites")),
     Screen("accounts", _to("/admin/accounts")),
     Screen("account-add", account_dialog),
+    Screen("audit", _to("/audit")),
+    Screen("audit-no-match", _to("/audit?who=zzzzqqqq&date_from=2026-01-01")),
     Screen("system", _to("/system")),
     Screen("account-menu", account_menu),
     Screen("help", keyboard_help),

@@ -22,6 +22,7 @@ from archipel.audit import AuditRecord
 from archipel.dicom.index import path_of
 from archipel.kit.clock import to_text
 from archipel.kit.database import Tx
+from archipel.kit.errors import LimitReached
 from archipel.kit.scope import Scope
 from archipel.web.errors import DoorRoute
 from archipel.web.parts import Call, needs
@@ -190,7 +191,10 @@ def _studies(tx: Tx, scope: Scope, filters: TrailFilters) -> tuple[str, ...] | N
     if not match:
         return None
     query = archive.Query(archive.Level.STUDY, match=match, include_rejected=True, limit=STUDY_COUNT_MAX)
-    return tuple(one.study_uid for one in archive.exams(tx, scope, query)[0])
+    found = archive.exams(tx, scope, query)[0]
+    if len(found) >= STUDY_COUNT_MAX:
+        raise LimitReached(f"More than {STUDY_COUNT_MAX} exams match; name one of them.", code="too-many-exams", field="patient_id")
+    return tuple(one.study_uid for one in found)
 
 
 def _record(call: Call, action: str, filters: TrailFilters) -> None:
