@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from archipel import audit, identity
-from archipel.identity import DecisionKind, Ins, LocalId, Status, Traits
+from archipel.identity import DecisionKind, Ins, LocalId, Status, Traits, Verdict
 from tests.identity.conftest import MARIE, MARIE_INS, Register
 
 OTHER_INS = Ins("2800231555002", MARIE_INS.oid)
@@ -100,6 +100,34 @@ def test_an_automatic_link_that_was_undone_is_not_made_again(register: Register)
     assert register.take("7", replace(MARIE, used_family="PETIT"), site="b", ins=MARIE_INS, minutes=5).linked is None
     register.act(identity.undo, undone.id)
     assert register.ids("1") == {"1@A", "7@B"}
+
+
+@pytest.mark.parametrize("verdict", [Verdict.LINK, Verdict.DIFFERENT, Verdict.LATER])
+def test_an_automatic_link_whose_ground_is_gone_comes_to_the_work_list(register: Register, verdict: Verdict) -> None:
+    register.take("1", MARIE, ins=MARIE_INS)
+    register.take("7", MARIE, site="b", ins=MARIE_INS)
+    changed = replace(MARIE, birth_date="19810214")
+    register.take("7", changed, site="b", ins=MARIE_INS, minutes=5)
+    assert register.ids("1") == {"1@A", "7@B"}, "nothing moves by itself"
+    with register.database.read() as tx:
+        (proposal,) = identity.proposals(tx, site_ids=None)
+    assert proposal.reasons[0] == "link.doubtful"
+    done = register.act(identity.decide, proposal.id, verdict, site_ids=None)
+    assert done.state.value == {"link": "linked"}.get(verdict.value, verdict.value)
+    assert (register.ids("1") == {"1@A"}) == (verdict is Verdict.DIFFERENT)
+    register.take("7", replace(changed, used_family="PETIT"), site="b", ins=MARIE_INS, minutes=6)
+    with register.database.read() as tx:
+        assert identity.count_proposals(tx, site_ids=None) == 0, "what a person said stands"
+    assert (register.ids("1") == {"1@A"}) == (verdict is Verdict.DIFFERENT)
+
+
+def test_a_doubt_goes_when_the_traits_agree_again(register: Register) -> None:
+    register.take("1", MARIE, ins=MARIE_INS)
+    register.take("7", MARIE, site="b", ins=MARIE_INS)
+    register.take("7", replace(MARIE, sex="M"), site="b", ins=MARIE_INS, minutes=5)
+    register.take("7", MARIE, site="b", ins=MARIE_INS, minutes=6)
+    with register.database.read() as tx:
+        assert identity.count_proposals(tx, site_ids=None) == 0
 
 
 def test_a_link_joins_both_persons_whole_and_comes_apart_whole(register: Register) -> None:

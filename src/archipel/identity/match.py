@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archipel.identity import likeness, rows, rows_proposals
+from archipel.identity import likeness, rows, rows_decisions, rows_proposals
 from archipel.identity.decisions import decide_now
 from archipel.identity.model import Decision, DecisionKind, Record
 from archipel.identity.rows_match import candidates
@@ -48,6 +48,18 @@ def _certain(record: Record, other: Record) -> bool:
 def _contradicts(record: Record, other: Record) -> bool:
     """Whether a qualified identity of the person has another number or other strict traits."""
     return other.usable_ins is not None and not _certain(record, other)
+
+
+def doubt_links(tx: Tx, record: Record) -> None:
+    """Bring automatic links of a record whose ground is gone to the work list: a person confirms them or takes them apart.
+
+    A link is not taken back by itself: exams would change their person while somebody reads them.
+    """
+    made = [d for d in rows_decisions.touching(tx, [record.key]) if d.is_automatic and not d.is_undone]
+    others = rows.by_keys(tx, {key for d in made for key in (d.record_key, d.target_key)} - {record.key})
+    for other in others.values():
+        if other.person_id == record.person_id and not _certain(record, other):
+            rows_proposals.doubt(tx, record, other, likeness.compare(record, other))
 
 
 def propose(tx: Tx, record: Record) -> tuple[str, ...]:

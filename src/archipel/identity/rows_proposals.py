@@ -17,6 +17,8 @@ from archipel.kit.ids import new_id
 from archipel.kit.rows import insert_new
 
 _P = proposal.c
+DOUBTFUL = "link.doubtful"
+"""The reason of a proposal about two records that are linked automatically, and no longer agree."""
 _OPEN, _LATER = ProposalState.OPEN.value, ProposalState.LATER.value
 
 
@@ -61,6 +63,16 @@ def renew(tx: Tx, one: Record, found: Sequence[tuple[Record, Likeness]]) -> tupl
     return tuple(row["id"] for row in new)
 
 
+def doubt(tx: Tx, one: Record, other: Record, likeness: Likeness) -> None:
+    """Ask a person about two records that are linked, unless one has confirmed the link."""
+    at = to_text(tx.now())
+    says = {"score": likeness.score, "reasons": json.dumps((DOUBTFUL, *likeness.reasons))}
+    pair = _pair(one, other, ProposalState.OPEN, at, **says)
+    insert_new(tx, proposal, [pair])
+    same = and_(_P.low_key == pair["low_key"], _P.high_key == pair["high_key"], _P.decided_by == "")
+    tx.execute(update(proposal).where(same).values(state=_OPEN, decided_at="", decision_id="", **says))
+
+
 def keep_apart(tx: Tx, actor_id: str, one: Record, others: Iterable[Record], *, decision_id: str = "") -> None:
     """Note that a record and these are not of one person: nothing links them by itself any more."""
     at = to_text(tx.now())
@@ -93,7 +105,8 @@ def settle(tx: Tx, person_ids: Collection[str], decision_id: str) -> None:
         return
     keys = sorted(of)
     for start in range(0, len(keys), 400):
-        pairs = tx.execute(select(_P.id, _P.low_key, _P.high_key).where(_P.state.in_((_OPEN, _LATER)), _of(keys[start : start + 400])))
+        still = (_P.state.in_((_OPEN, _LATER)), ~_P.reasons.contains(DOUBTFUL), _of(keys[start : start + 400]))
+        pairs = tx.execute(select(_P.id, _P.low_key, _P.high_key).where(*still))
         joined = [row.id for row in pairs if row.low_key in of and of[row.low_key] == of.get(row.high_key)]
         if joined:
             values = {"state": ProposalState.LINKED.value, "decided_at": to_text(tx.now()), "decision_id": decision_id}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archipel.identity import rows, taking
-from archipel.identity.match import certain_link, propose
+from archipel.identity.match import certain_link, doubt_links, propose
 from archipel.identity.model import Seen, Taken, checked
 from archipel.kit.actor import Actor
 from archipel.kit.database import Tx
@@ -29,4 +29,6 @@ def take_seen(tx: Tx, actor: Actor, seen: Seen) -> Taken:
     linked = certain_link(tx, actor, record)
     if linked is not None:
         record = rows.by_keys(tx, [record.key])[record.key]
-    return replace(taken, record=record, linked=linked, proposed=propose(tx, record), warnings=warnings)
+    proposed = propose(tx, record)
+    doubt_links(tx, record)
+    return replace(taken, record=record, linked=linked, proposed=proposed, warnings=warnings)

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields
 
 from archipel import audit
-from archipel.identity import rows, rows_proposals
-from archipel.identity.decisions import link
+from archipel.identity import rows, rows_decisions, rows_proposals
+from archipel.identity.decisions import link, undo, unlink
 from archipel.identity.fold import fold
 from archipel.identity.model import Person, Proposal, ProposalState, Record, Traits, Verdict
 from archipel.kit.actor import Actor
@@ -93,9 +93,12 @@ def decide(tx: Tx, actor: Actor, proposal_id: str, verdict: Verdict, *, site_ids
     """
     rows.lock(tx)
     pair = pair_with(tx, proposal_id, site_ids=site_ids)
-    if pair.proposal.state is ProposalState.LINKED or pair.low.person_id == pair.high.person_id:
+    is_doubted = pair.proposal.state in _OPEN and rows_proposals.DOUBTFUL in pair.proposal.reasons
+    if pair.proposal.state is ProposalState.LINKED or (pair.low.person_id == pair.high.person_id and not is_doubted):
         raise Conflict("These records are of one person already.", code="linked-already", detail=proposal_id)
-    if verdict is Verdict.LINK:
+    if pair.low.person_id == pair.high.person_id and verdict is not Verdict.LATER:
+        _judge_link(tx, actor, pair, verdict, comment)
+    elif verdict is Verdict.LINK:
         fewer, more = sorted((pair.low, pair.high), key=lambda r: _weight(pair, r))
         made = link(tx, actor, fewer.key, more.key, comment=comment)
         rows_proposals.put_state(tx, proposal_id, ProposalState.LINKED, actor.id, made.id)
@@ -106,6 +109,19 @@ def decide(tx: Tx, actor: Actor, proposal_id: str, verdict: Verdict, *, site_ids
     found = rows_proposals.with_id(tx, proposal_id)
     assert found is not None
     return found
+
+
+def _judge_link(tx: Tx, actor: Actor, pair: Pair, verdict: Verdict, comment: str) -> None:
+    """Confirm an automatic link whose ground is gone, or take it back."""
+    keys = {pair.low.key, pair.high.key}
+    made = [d for d in rows_decisions.touching(tx, keys) if {d.record_key, d.target_key} == keys and d.is_automatic and not d.is_undone]
+    if verdict is Verdict.LINK:
+        rows_proposals.put_state(tx, pair.proposal.id, ProposalState.LINKED, actor.id)
+        audit.record(tx, actor, "identity.confirm", object_id=pair.proposal.id, records=sorted(keys))
+    elif made:
+        undo(tx, actor, made[-1].id, comment=comment)
+    else:
+        unlink(tx, actor, pair.high.key, comment=comment)
 
 
 def _weight(pair: Pair, record: Record) -> tuple[int, str]:
