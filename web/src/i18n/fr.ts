@@ -513,6 +513,7 @@ export const fr: Messages = {
     identity_link: "Identités rapprochées",
     identity_unlink: "Identité détachée",
     identity_merge: "Identités fusionnées",
+    identity_confirm: "Rapprochement confirmé",
     identity_undo: "Décision d’identité annulée",
     identity_different: "Rapprochement proposé refusé : personnes différentes",
     identity_later: "Rapprochement proposé remis à plus tard",
@@ -819,6 +820,7 @@ export const fr: Messages = {
       ins: "INS",
     },
     reason: {
+      link_doubtful: "Rapprochées automatiquement ; les traits ne concordent plus",
       names_reversed: "Nom et prénom inversés",
       family_same: "Même nom",
       family_married: "Nom de naissance et nom utilisé",

@@ -15,7 +15,7 @@ import { RecordHead } from "./RecordHead";
 import { Verdicts } from "./Verdicts";
 import { fullName, identityWord } from "./words";
 
-const AGAINST = /differs$/;
+const AGAINST = /differs$|doubtful$/;
 
 function Entry({ proposal, current, search }: { proposal: Proposal; current: boolean; search: string }) {
   const { t, i18n } = useTranslation();
