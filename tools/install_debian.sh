@@ -17,7 +17,7 @@ ceph-osd            (the S3 server)
 ceph-common         (the S3 server)
 strace              the order of sync and acknowledgement, system calls that fail
 libfaketime         a clock that jumps
-libxml2-utils       audit messages by the standard's schema
+libxml2-utils       audit messages by the schema of the standard
 rsyslog             a receiver of audit messages
 rsyslog-gnutls      (its TLS)
 iproute2            a machine whose network goes silent
