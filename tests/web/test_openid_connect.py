@@ -181,7 +181,7 @@ def test_a_token_that_the_provider_did_not_sign_opens_nothing(door: Door, provid
     assert opens(door, provider) == "/sign-in?problem=provider-token"
 
 
-def test_a_new_key_is_fetched_once_it_signs(provider: ForgingProvider) -> None:
+def test_what_a_provider_says_of_itself_is_kept(provider: ForgingProvider) -> None:
     settings = ProviderSettings(id="p", label_fr="P", label_en="P", issuer=provider.issuer, client_id="archipel")
     mine = oidc.Provider(settings, answer_s=2, bytes_max=4096)
     before = dict(provider.counts)
@@ -288,6 +288,14 @@ def test_a_provider_that_is_silent_or_says_too_much_is_said_to_be_so(provider: F
             oidc.Provider(settings, answer_s=1, bytes_max=4096).metadata()
         return caught.value.detail
 
+    settings = ProviderSettings(id="p", label_fr="P", label_en="P", client_id="archipel", issuer=f"http://127.0.0.1:{free_port()}")
+    silent = oidc.Provider(settings, answer_s=1, bytes_max=4096)
+    details = []
+    for _ in range(2):
+        with pytest.raises(Unavailable) as caught:
+            silent.metadata()
+        details.append(caught.value.detail)
+    assert "Connect" in details[0] and "a moment ago" in details[1], "and is not asked again at once"
     assert "Connect" in asks(issuer=f"http://127.0.0.1:{free_port()}")
     provider.answer = b"x" * 5000
     assert "too long" in asks()

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from archipel import audit, directory, signin
+from archipel.kit.errors import Invalid
 from archipel.kit.settings import SignInSettings
 from archipel.signin import totp
 from tests.servers import Backend, free_port
@@ -171,6 +172,12 @@ def test_a_role_may_be_asked_everywhere(tmp_path: Path) -> None:
         assert refused(door.browser("physicist").get("/exams"), 403, "second-factor-due")
         assert door.browser("radiologist").get("/exams").status_code == 200
         assert door.client().get("/session/ways").json()["passkeys"] is False, "no address by name"
+
+
+def test_a_role_that_does_not_exist_is_refused_at_the_start(tmp_path: Path) -> None:
+    misspelt = SignInSettings(second_factor_roles=("radiolog",))
+    with pytest.raises(Invalid, match="radiolog"), running(tmp_path, signin_settings=misspelt):
+        pass
 
 
 def test_an_administrator_resets_what_was_lost(door: Door) -> None:

@@ -23,7 +23,8 @@ site = Table(
     Column("time_zone", String(60), nullable=False),
     Column("active", Boolean, nullable=False),
     Column("demo", Boolean, nullable=False),
-    Column("second_factor_roles", String(400), server_default=text("''"), nullable=False),
+    Column("second_factor_roles", String(1000), server_default=text("''"), nullable=False),
+    Column("finess", String(9), server_default=text("''"), nullable=False),
 )
 
 device = Table(

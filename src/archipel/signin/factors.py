@@ -77,6 +77,13 @@ def is_required(tx: Tx, everywhere: Collection[str], account: Account) -> bool:
     return not site.demo and account.role in (*everywhere, *site.second_factor_roles)
 
 
+def check_roles(settings: Settings) -> None:
+    """Invalid when a role that the settings name does not exist: it would be asked for nothing."""
+    unknown = [role for role in settings.signin.second_factor_roles if role not in directory.ROLES]
+    if unknown:
+        raise Invalid(f"signin.second_factor_roles: there is no role {unknown[0]!r}.", code="settings", field="signin.second_factor_roles")
+
+
 def require_fresh(tx: Tx, actor: Actor, session_secret: str) -> Account:
     """The account behind a session that was opened moments ago: one that was left open shall not give its account away."""
     if actor.demo:

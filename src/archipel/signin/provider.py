@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from archipel.kit.errors import NotAllowed, Unavailable
 from archipel.kit.settings import ProviderSettings
 
 KEPT_S = 3600.0  # what a provider says of itself
+SILENT_S = 10.0  # one that did not answer is not asked again before
+WAIT_S = 2.0  # while another request asks it: a silent provider must not hold every thread
 KEYS_AGAIN_S = 60.0  # a token under a key that we do not know lets us ask for keys, and no more often
 LEEWAY_S = 60  # between its clock and ours
 FROM_PROVIDER = {"Accept": "application/json, application/jwt"}
@@ -44,10 +48,11 @@ class Provider:
         self._lock = threading.Lock()
         self._metadata: tuple[float, Metadata] | None = None
         self._keys: tuple[float, dict[str, jwt.PyJWK]] | None = None
+        self._silent_since: float | None = None
 
     def metadata(self) -> Metadata:
         """Its description. Unavailable when it does not answer, or describes another."""
-        with self._lock:
+        with self._asking():
             if self._metadata is None or time.monotonic() - self._metadata[0] > KEPT_S:
                 said = self._json("GET", self.settings.issuer.rstrip("/") + "/.well-known/openid-configuration")
                 self._metadata = (time.monotonic(), self._described(said))
@@ -97,11 +102,27 @@ class Provider:
 
     def _known_keys(self, kid: str) -> dict[str, jwt.PyJWK]:
         address = self.metadata().jwks_uri
-        with self._lock:
+        with self._asking():
             age = time.monotonic() - self._keys[0] if self._keys else KEPT_S + 1
             if self._keys is None or age > KEPT_S or (kid and kid not in self._keys[1] and age > KEYS_AGAIN_S):
                 self._keys = (time.monotonic(), _keys(self._json("GET", address)))
             return self._keys[1]
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """One request at a time asks the provider what it says of itself; the others wait a little, or are told that it is silent."""
+        if not self._lock.acquire(timeout=WAIT_S):
+            raise self._silent("asked already")
+        try:
+            if self._silent_since is not None and time.monotonic() - self._silent_since < SILENT_S:
+                raise self._silent("did not answer a moment ago")
+            self._silent_since = None
+            yield
+        except Unavailable:
+            self._silent_since = self._silent_since or time.monotonic()
+            raise
+        finally:
+            self._lock.release()
 
     def _described(self, said: dict[str, Any]) -> Metadata:
         if said.get("issuer") != self.settings.issuer:

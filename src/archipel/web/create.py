@@ -22,7 +22,23 @@ from archipel.kit.metrics import Metrics
 from archipel.kit.settings import Settings
 from archipel.kit.spool import Spool
 from archipel.web import (
-    accounts, conflicts, devices, download, echo, exams, factors, hl7, live, persons, session, sites, system, trail, uploads, viewer, ways,
+    accounts,
+    conflicts,
+    devices,
+    download,
+    echo,
+    exams,
+    factors,
+    hl7,
+    live,
+    persons,
+    session,
+    sites,
+    system,
+    trail,
+    uploads,
+    viewer,
+    ways,
 )  # fmt: skip
 from archipel.web.errors import ERROR_RESPONSES, DoorRoute, http_error, unexpected
 from archipel.web.gathered import gatherers
@@ -59,9 +75,11 @@ def create(
     brought back;
     ``stopping`` tells open event streams that the process ends, so that they do not hold it up.
     """
+    signin.factors.check_roles(settings)
     parts = Parts(
         database=database, blobs=blobs, receiver=receiver, spool=spool, settings=settings, followers=followers, started_at=started_at,
-        dimse=dimse, hl7=hl7_queue, ae_title=ae_title, metrics=metrics, echo=echo_device or echo.caller(ae_title), demo_reset=demo_reset, pixels=pixels,
+        dimse=dimse, hl7=hl7_queue, ae_title=ae_title, metrics=metrics, echo=echo_device or echo.caller(ae_title), demo_reset=demo_reset,
+        pixels=pixels,
         media=download.Media(), streams=Streams(database, stopping), gathered=gatherers(database, blobs),
         providers=signin.oidc.providers_of(settings),
     )  # fmt: skip

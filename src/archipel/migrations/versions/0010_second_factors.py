@@ -11,7 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables; sessions say how they were opened."""
-    op.add_column("directory_site", sa.Column("second_factor_roles", sa.String(400), server_default=sa.text("''"), nullable=False))
+    op.add_column("directory_site", sa.Column("second_factor_roles", sa.String(1000), server_default=sa.text("''"), nullable=False))
     op.add_column("directory_account", sa.Column("rpps", sa.String(11), server_default=sa.text("''"), nullable=False))
     op.create_index(op.f("ix_directory_account_rpps"), "directory_account", ["rpps"], unique=False)
     for name, length in (("provider", 64), ("subject", 255), ("sid", 255)):
