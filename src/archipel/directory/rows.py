@@ -24,7 +24,6 @@ site = Table(
     Column("active", Boolean, nullable=False),
     Column("demo", Boolean, nullable=False),
     Column("second_factor_roles", String(1000), server_default=text("''"), nullable=False),
-    Column("finess", String(9), server_default=text("''"), nullable=False),
 )
 
 device = Table(
