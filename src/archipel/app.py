@@ -150,7 +150,7 @@ class Platform:
 
     def start_background(self, mine: Process, jobs: Mapping[str, Act], now_figures: Callable[[], dict[str, Any]]) -> None:
         """Keep saying what this process does, and start the feed, the jobs and the quiet timer when it does the work."""
-        gauges = Gauges(self.database, self.followers, self.settings.data, self.spool.folder, archive.figures)
+        gauges = Gauges(self.database, self.followers, self.settings.data, self.spool.folder, state_gauges)
         self.metrics.registry.register(gauges)
 
         def figures() -> dict[str, Any]:
@@ -192,6 +192,11 @@ class Platform:
         self.database.close()
         shutil.rmtree(self.spool.folder, ignore_errors=True)
         self.lock.close()
+
+
+def state_gauges(tx: Tx) -> dict[str, tuple[str, float]]:
+    """The gauges of the rooms."""
+    return archive.figures(tx) | audit.figures(tx)
 
 
 def _state_figures(platform: Platform, gauges: Gauges) -> dict[str, Any]:

@@ -110,3 +110,17 @@ def chain_state(tx: Tx) -> ChainState:
         state, verified_at=seen.ended_at, verified_until=seen.until, finding_count=seen.finding_count,
         findings=tuple(json.loads(seen.findings)),
     )  # fmt: skip
+
+
+def figures(tx: Tx) -> dict[str, tuple[str, float]]:
+    """Text and value of each gauge of the trail by its name."""
+    state = chain_state(tx)
+    return {
+        "archipel_audit_waiting": ("Audit records that have no place in the chain yet.", state.waiting_count),
+        "archipel_audit_findings": ("What the last verification of the audit chain named.", state.finding_count),
+        "archipel_audit_unsent": ("Chained records that the slowest receiver has not got.", _unsent(state)),
+    }
+
+
+def _unsent(state: ChainState) -> int:
+    return max((state.seq - one["seq"] for one in state.destinations), default=0)

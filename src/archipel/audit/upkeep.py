@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import structlog
+
 from archipel.audit.chain import chain, signing_key
 from archipel.audit.forget import forget
 from archipel.audit.keys import read_public_key
@@ -18,6 +20,8 @@ CHAIN_EVERY_S = 1.0
 SEND_EVERY_S = 5.0
 FORGET_EVERY_S = 600.0
 VERIFY_EVERY_S = 300.0
+
+log = structlog.get_logger(__name__)
 
 
 def key_file(settings: AuditSettings, data: Path) -> Path:
@@ -41,6 +45,8 @@ def upkeep(database: Database, settings: AuditSettings, data: Path, patients: Pa
         if any(months.values()):
             going = partial(forget, key=key, months=months)
             found.append(Ticker("audit-forget", lambda: database.transact(going), every_s=FORGET_EVERY_S))
+    else:
+        log.warning("audit.no_key", file=str(key_file(settings, data)))
     if settings.syslog_host:
         found.append(Ticker("audit-syslog", syslog_sender(database, settings, patients).send, every_s=SEND_EVERY_S))
     if settings.fhir_url:
