@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from archipel.cli import backup, care, hl7, people, serve, trail
+from archipel.cli import backup, care, hl7, people, people_sheets, serve, trail
 from archipel.kit.errors import ArchipelError
 from archipel.kit.logs import configure_logs
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 serve.register(app)
 people.register(app)
+people_sheets.register(app)
 hl7.register(app)
 care.register(app)
 backup.register(app)

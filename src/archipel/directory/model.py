@@ -1,4 +1,4 @@
-"""Sites, devices, accounts."""
+"""Sites, devices, accounts; structures, professionals, controls of devices."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 
 from archipel.kit.errors import Invalid
 
@@ -17,7 +18,7 @@ SERVICES = ("archive", "teleradiology", "dose", "screening", "distribution", "po
 class Site:
     """An establishment. ``issuer`` is the assigning authority of Patient IDs that arrive without one.
 
-    ``second_factor_roles``: the people of these roles sign in there with a second factor.
+    ``second_factor_roles``: the people of these roles sign in there with a second factor. ``finess``: its geographic entity, or empty.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Site:
     active: bool = True
     demo: bool = False
     second_factor_roles: tuple[str, ...] = ()
+    finess: str = ""
 
     @property
     def default_issuer(self) -> str:
@@ -97,9 +99,75 @@ class Account:
     rpps: str = ""
 
 
+@dataclass(frozen=True)
+class Structure:
+    """An entity of the national register of structures: a legal one, or a geographic one that belongs to a legal one.
+
+    ``finess``: its number, 9 characters. ``legal_finess``: for a geographic entity, the number of the legal one.
+    """
+
+    finess: str
+    kind: str
+    name: str
+    legal_finess: str = ""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A service of a site, as the hospital counts them (radiology, emergency department); not a service of the platform."""
+
+    site_id: str
+    code: str
+    name: str
+    active: bool = True
+
+
+@dataclass(frozen=True)
+class Professional:
+    """A professional of the national register. ``profession`` and ``specialty``: codes of its value sets, or empty."""
+
+    rpps: str
+    family: str
+    given: str
+    profession: str = ""
+    specialty: str = ""
+
+
+@dataclass(frozen=True)
+class Membership:
+    """What a professional is in a structure, from a day to a day, both included; an empty ``to_on`` is not over. Days are ISO 8601."""
+
+    rpps: str
+    finess: str
+    role: str
+    from_on: str
+    to_on: str = ""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A maintenance or a quality control of a device. Days are ISO 8601; ``next_due_on`` empty: none is planned.
+
+    ``services``: those that the result is about; empty: all that depend on devices.
+    """
+
+    id: str
+    ae_title: str
+    kind: str
+    on: str
+    by: str
+    result: str
+    next_due_on: str = ""
+    services: tuple[str, ...] = ()
+    note: str = ""
+    recorded_at: str = ""
+    recorded_by: str = ""
+
+
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?")
 _RPPS = re.compile(r"[0-9]{11}")
+_FINESS = re.compile(r"(?:[0-9]{2}|2[AB])[0-9]{7}")  # the first two name the department, which is 2A or 2B in Corsica
 _AE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
 _HOST = re.compile(r"[A-Za-z0-9_:](?:[A-Za-z0-9_.:%-]{0,253}[A-Za-z0-9_:])?")
 
@@ -135,6 +203,24 @@ def check_rpps(rpps: str) -> str:
     if rpps and not (_RPPS.fullmatch(rpps) and _luhn(rpps)):
         raise Invalid("An RPPS number has 11 digits, of which the last one is a key.", code="rpps", field="rpps")
     return rpps
+
+
+def check_finess(finess: str, field: str = "finess") -> str:
+    """The number of a structure in the national register, or Invalid. Its key is not checked: we have no source for it."""
+    if not _FINESS.fullmatch(finess):
+        raise Invalid("A FINESS number has 9 digits.", code="finess", field=field)
+    return finess
+
+
+def check_day(day: str, field: str) -> str:
+    """A day as ISO 8601 writes it (YYYY-MM-DD), or Invalid."""
+    try:
+        good = date.fromisoformat(day).isoformat() == day
+    except ValueError:
+        good = False
+    if not good:
+        raise Invalid(f"The {field} is a day, written YYYY-MM-DD.", code="day", field=field)
+    return day
 
 
 def _luhn(digits: str) -> bool:

@@ -24,6 +24,7 @@ site = Table(
     Column("active", Boolean, nullable=False),
     Column("demo", Boolean, nullable=False),
     Column("second_factor_roles", String(1000), server_default=text("''"), nullable=False),
+    Column("finess", String(9), server_default=text("''"), nullable=False),
 )
 
 device = Table(
@@ -67,14 +68,16 @@ _ACCOUNT = Prepared(lambda _: select(account).where(account.c.id == bindparam("i
 def _site(row: Any) -> Site:
     services = tuple(row.services.split()) if row.services else ()
     return Site(
-        row.id, row.name, row.kind, row.issuer, services, row.time_zone, row.active, row.demo, tuple(row.second_factor_roles.split())
-    )
+        row.id, row.name, row.kind, row.issuer, services, row.time_zone, row.active, row.demo, tuple(row.second_factor_roles.split()),
+        row.finess,
+    )  # fmt: skip
 
 
 def _site_values(s: Site) -> dict[str, Any]:
     return {
         "name": s.name, "kind": s.kind, "issuer": s.issuer, "services": " ".join(s.services),
         "time_zone": s.time_zone, "active": s.active, "demo": s.demo, "second_factor_roles": " ".join(s.second_factor_roles),
+        "finess": s.finess,
     }  # fmt: skip
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from archipel import audit
-from archipel.directory import rows
+from archipel.directory import rows, rows_people
 from archipel.directory.administrators import keeping_an_administrator
-from archipel.directory.model import SERVICES, Site, check_site_id, check_text
+from archipel.directory.model import SERVICES, Site, check_finess, check_site_id, check_text
 from archipel.directory.roles import check_role
 from archipel.kit.actor import Actor
 from archipel.kit.database import Tx
@@ -33,16 +33,16 @@ def add_site(tx: Tx, actor: Actor, site: Site) -> Site:
     check_site_id(site.id)
     if rows.get_site(tx, site.id):
         raise Conflict(f"There is a site {site.id} already.", code="site-exists", field="id")
-    _check(site)
+    _check(tx, site)
     rows.put_site(tx, site)
     audit.record(tx, actor, "directory.add_site", object_id=site.id)
     return site
 
 
 def change_site(tx: Tx, actor: Actor, site_id: str, **changes: Any) -> Site:
-    """Change a site's name, kind, issuer, services or activity. Conflict when the last administrator would be at a closed site."""
+    """Change a site's name, kind, issuer, services, structure or activity. Conflict when it closes the last administrator's site."""
     site = replace(site_named(tx, site_id), **changes)
-    _check(site)
+    _check(tx, site)
     with keeping_an_administrator(tx):
         rows.put_site(tx, site)
     audit.record(tx, actor, "directory.change_site", object_id=site_id, fields=sorted(changes))
@@ -82,7 +82,11 @@ def _is_demo(tx: Tx, site_id: str) -> bool:
     return site is not None and site.demo
 
 
-def _check(site: Site) -> None:
+def _check(tx: Tx, site: Site) -> None:
+    if site.finess:
+        entity = rows_people.get_structure(tx, check_finess(site.finess))
+        if entity is None or entity.kind != "geographic":
+            raise Invalid(f"There is no geographic entity {site.finess}.", code="no-structure", field="finess")
     unknown = [s for s in site.services if s not in SERVICES]
     if unknown:
         raise Invalid(f"There is no service {unknown[0]!r}; there are: {', '.join(SERVICES)}.", code="service", field="services")

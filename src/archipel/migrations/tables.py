@@ -9,7 +9,9 @@ import archipel.archive.rows_sealed
 import archipel.audit.rows
 import archipel.audit.rows_chain
 import archipel.directory.rows
+import archipel.directory.rows_controls
 import archipel.directory.rows_hl7
+import archipel.directory.rows_people
 import archipel.distribution.rows
 import archipel.identity.rows
 import archipel.mllp.rows
