@@ -8,6 +8,7 @@ export const PAGES = [
   "requesting-doctor",
   "physicist",
   "secretary",
+  "identity-officer",
   "site-administrator",
   "administrator",
 ] as const;

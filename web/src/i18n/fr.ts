@@ -247,6 +247,7 @@ export const fr: Messages = {
       "requesting-doctor": "Médecin demandeur",
       physicist: "Physicien médical",
       secretary: "Secrétaire de dépistage",
+      "identity-officer": "Référent d’identitovigilance",
       "site-administrator": "Administrateur de site",
       administrator: "Administrateur",
     },
