@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, String, Table, Text, delete, insert, select, update
+from sqlalchemy import BigInteger, Column, Index, String, Table, Text, delete, func, insert, select, update
 
 from archipel.kit.database import Tx
 from archipel.kit.rows import insert_new, metadata
@@ -125,6 +125,11 @@ def add_step(tx: Tx, **values: Any) -> bool:
     """Insert a step whose payload is its alone; False when there is one already."""
     insert_new(tx, step, [values])
     return bool(tx.execute(select(step.c.payload).where(step.c.digest == values["digest"])).scalar() == values["payload"])
+
+
+def step_count(tx: Tx) -> int:
+    """How many steps are kept."""
+    return int(tx.execute(select(func.count()).select_from(step)).scalar_one())
 
 
 def get_step(tx: Tx, digest: str, kind: str, now: str) -> Any | None:

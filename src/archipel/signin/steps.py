@@ -11,10 +11,13 @@ from typing import Any
 
 from archipel.kit.clock import to_text
 from archipel.kit.database import Tx
+from archipel.kit.errors import LimitReached
 from archipel.kit.ids import new_id
 from archipel.signin import rows_factors as rows
 
 STEP_S = 600
+STEPS_COUNT_MAX = 20_000
+BY_ANYONE = frozenset({"oidc", "passkey"})  # a password or a provider's word is behind all others
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,11 @@ def new_secret() -> str:
 
 
 def begin(tx: Tx, kind: str, secret: str, *, account_id: str = "", provider: str = "", **payload: Any) -> None:
-    """Keep a step, in the place of one of that kind under that secret."""
+    """Keep a step, in the place of one of that kind under that secret. LimitReached when strangers have begun too many."""
     now = tx.now()
     rows.sweep_steps(tx, to_text(now))
+    if kind in BY_ANYONE and rows.step_count(tx) >= STEPS_COUNT_MAX:
+        raise LimitReached("Too many sign-ins were begun at once; try again in some minutes.", code="busy")
     rows.put_step(
         tx, digest=_digest(kind, secret), kind=kind, account_id=account_id, provider=provider, payload=json.dumps(payload),
         expires_at=to_text(now + timedelta(seconds=STEP_S)),
