@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from archipel import audit, mllp
+from archipel import audit, directory, migrations, mllp
 from archipel.hl7 import ack, er7
 from archipel.hl7.mllp import frame
+from archipel.kit.clock import SetClock
+from archipel.kit.database import Database
 from archipel.kit.settings import MllpSettings
 from tests.mllp.listening import Listening, Wire, adt_message
+
+
+@pytest.fixture
+def database(tmp_path: Path, clock: SetClock) -> Iterator[Database]:
+    """One back end: what these tests ask is asked of the wire."""
+    database = Database(f"sqlite:///{tmp_path / 'd.db'}", clock=clock)
+    migrations.upgrade(database)
+    database.transact(directory.ensure_default_site)
+    yield database
+    database.close()
 
 
 def test_messages_on_one_connection_are_answered_in_order(listening: Listening) -> None:
@@ -24,21 +36,6 @@ def test_messages_on_one_connection_are_answered_in_order(listening: Listening) 
     assert listening.family("100001") == "F29"
     assert [one.control_id for one in listening.kept()] == [str(n) for n in range(30)]
     assert listening.counted("ADT^A28", "AA") == 30
-
-
-def test_sixteen_connections_at_once(listening: Listening) -> None:
-    together = threading.Barrier(16)
-
-    def sender(number: int) -> list[str]:
-        with listening.wire() as wire:
-            together.wait(20)
-            return [wire.send(adt_message(f"{number}-{n}", number=f"{number}-{n}")).code for n in range(5)]
-
-    with ThreadPoolExecutor(16) as pool:
-        told = list(pool.map(sender, range(16)))
-    assert told == [["AA"] * 5] * 16
-    assert {one.state for one in listening.kept()} == {mllp.State.APPLIED} and len(listening.kept()) == 80
-    assert all(listening.family(f"{number}-4") == "DURAND" for number in range(16))
 
 
 def test_two_senders_at_one_address_are_told_apart_by_their_names(listening: Listening) -> None:

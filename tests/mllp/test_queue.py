@@ -76,6 +76,21 @@ def test_the_same_message_on_many_connections_at_once_is_applied_once(make_liste
     assert counted.times == 1
 
 
+def test_sixteen_connections_at_once(listening: Listening) -> None:
+    together = threading.Barrier(16)
+
+    def sender(number: int) -> list[str]:
+        with listening.wire() as wire:
+            together.wait(20)
+            return [wire.send(adt_message(f"{number}-{n}", number=f"{number}-{n}")).code for n in range(5)]
+
+    with ThreadPoolExecutor(16) as pool:
+        told = list(pool.map(sender, range(16)))
+    assert told == [["AA"] * 5] * 16
+    assert {one.state for one in listening.kept()} == {mllp.State.APPLIED} and len(listening.kept()) == 80
+    assert all(listening.family(f"{number}-4") == "DURAND" for number in range(16))
+
+
 @pytest.mark.parametrize(
     ("error", "code", "condition", "state"),
     [

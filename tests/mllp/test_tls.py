@@ -14,6 +14,9 @@ from archipel.kit.errors import Invalid, Unavailable
 from archipel.kit.settings import MllpSettings
 from tests.authority import Authority
 from tests.mllp.listening import Listening, Wire, adt_message
+from tests.mllp.test_door import database
+
+__all__ = ["database"]
 
 
 @pytest.fixture
