@@ -28,7 +28,7 @@ def test_sites_are_listed_added_and_changed(door_on: Door) -> None:
     assert made.status_code == 201
     assert made.json() == {
         "id": "east", "name": "Est", "kind": "screening_centre", "issuer": None, "services": ["archive"],
-        "second_factor_roles": [], "active": True, "demo": False,
+        "second_factor_roles": [], "finess": None, "active": True, "demo": False,
     }  # fmt: skip
     again = client.post("/sites", json={"id": "east", "name": "Est"})
     assert again.status_code == 409 and again.json()["error"]["code"] == "site-exists"
@@ -51,7 +51,9 @@ def test_devices_are_listed_added_changed_and_removed(door_on: Door) -> None:
     body = {"aet": "A/B", "host": "127.0.0.1", "port": 11112, "site_id": "south", "description": "MR", "tls": False}
     made = client.post("/devices", json=body)
     flags = {"receives_rejections": False, "receives_from_other_sites": False}
-    assert made.status_code == 201 and made.json() == {**body, "active": True, **flags}
+    assert made.status_code == 201 and made.json() == {
+        **body, "active": True, **flags, "receives_work": True, "stopped": [], "due": [],
+    }  # fmt: skip
     for flag in flags:
         assert client.patch("/devices/A%2FB", json={flag: True}).json()[flag] is True
     assert [d["receives_rejections"] for d in client.get("/devices").json()["items"]] == [True, False, False]

@@ -12,7 +12,7 @@ from archipel.directory import ROLES
 from archipel.web.create import MODULES
 from tests.web.door import Door
 
-UID, ID = "1.2.3", "0" * 32
+UID, ID, RPPS = "1.2.3", "0" * 32, "10100534436"
 ANYONE = frozenset(ROLES)
 ADMIN = frozenset({"administrator"})
 SITE_ADMIN = ADMIN | {"site_administrator"}
@@ -72,12 +72,22 @@ MATRIX: dict[tuple[str, str], tuple[Any, frozenset[str]]] = {
     ("PATCH", "/devices/NOWHERE"): ({"port": 104}, SITE_ADMIN),
     ("DELETE", "/devices/NOWHERE"): (None, SITE_ADMIN),
     ("POST", "/devices/NOWHERE/echo"): (None, SITE_ADMIN),
+    ("GET", "/devices/NOWHERE/controls"): (None, SITE_ADMIN | CONTROL),
+    ("POST", "/devices/NOWHERE/controls"): ({"kind": "maintenance", "on": "2026-01-01", "by": "x", "result": "conform"}, CONTROL),
     ("GET", "/hl7/peers"): (None, SITE_ADMIN),
     ("POST", "/hl7/peers"): ({"name": "X", "host": "", "port": 104}, SITE_ADMIN),
     ("PATCH", "/hl7/peers/NOWHERE"): ({"port": 104}, SITE_ADMIN),
     ("DELETE", "/hl7/peers/NOWHERE"): (None, SITE_ADMIN),
     ("GET", "/hl7/messages"): (None, ADMIN),
     ("POST", f"/hl7/messages/{ID}/replay"): (None, ADMIN),
+    ("GET", "/professionals"): (None, SITE_ADMIN),
+    ("GET", f"/professionals/{RPPS}"): (None, SITE_ADMIN),
+    ("PUT", f"/professionals/{RPPS}"): ({"family": "=X"}, ADMIN),
+    ("PUT", f"/professionals/{RPPS}/memberships"): ({"finess": "970000018", "role": "nurse", "from_on": "2026-01-01"}, ADMIN),
+    ("GET", "/structures"): (None, SITE_ADMIN),
+    ("PUT", "/structures/970000018"): ({"kind": "geographic", "name": "X"}, ADMIN),
+    ("GET", "/sites/nowhere/units"): (None, SITE_ADMIN),
+    ("PUT", "/sites/nowhere/units/RAD"): ({"name": "X"}, SITE_ADMIN),
     ("GET", "/accounts"): (None, SITE_ADMIN),
     ("POST", "/accounts"): ({"login": "not valid!", "role": "technician"}, SITE_ADMIN),
     ("PATCH", "/accounts/nobody"): ({"name": "x"}, SITE_ADMIN),
@@ -128,6 +138,9 @@ def test_the_matrix_holds_every_route() -> None:
         "parked_id": ID,
         "site_id": "nowhere",
         "aet": "NOWHERE",
+        "rpps": RPPS,
+        "finess": "970000018",
+        "code": "RAD",
         "login": "nobody",
         "name": "NOWHERE",
         "message_id": ID,

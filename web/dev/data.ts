@@ -298,6 +298,9 @@ export const devices: Device[] = [
     tls: true,
     receives_rejections: false,
     receives_from_other_sites: false,
+    receives_work: true,
+    stopped: [],
+    due: [{ kind: "quality_control", on: "2026-01-05", overdue: true }],
   },
   {
     aet: "CT_CHU_2",
@@ -309,6 +312,9 @@ export const devices: Device[] = [
     tls: true,
     receives_rejections: false,
     receives_from_other_sites: false,
+    receives_work: false,
+    stopped: [{ service: "screening", reason: "Serious non-conformity on 2026-02-01: artefact in the detector" }],
+    due: [],
   },
   {
     aet: "MR_NORD",
@@ -320,6 +326,9 @@ export const devices: Device[] = [
     tls: false,
     receives_rejections: false,
     receives_from_other_sites: false,
+    receives_work: true,
+    stopped: [],
+    due: [],
   },
   {
     aet: "MAMMO_29",
@@ -331,6 +340,9 @@ export const devices: Device[] = [
     tls: true,
     receives_rejections: false,
     receives_from_other_sites: false,
+    receives_work: true,
+    stopped: [],
+    due: [],
   },
   {
     aet: "ECHO_PARC",
@@ -342,6 +354,9 @@ export const devices: Device[] = [
     tls: false,
     receives_rejections: false,
     receives_from_other_sites: false,
+    receives_work: true,
+    stopped: [],
+    due: [],
   },
   {
     aet: "PACS_LITTORAL",
@@ -353,6 +368,9 @@ export const devices: Device[] = [
     tls: true,
     receives_rejections: false,
     receives_from_other_sites: false,
+    receives_work: true,
+    stopped: [],
+    due: [],
   },
 ];
 

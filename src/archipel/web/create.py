@@ -31,6 +31,7 @@ from archipel.web import (
     factors,
     hl7,
     live,
+    people,
     persons,
     session,
     sites,
@@ -47,7 +48,10 @@ from archipel.web.reference import add_reference
 from archipel.web.static import StaticFiles
 from archipel.web.streams import Streams
 
-MODULES = (session, ways, factors, exams, viewer, download, uploads, conflicts, persons, sites, devices, hl7, accounts, system, live, trail)
+MODULES = (
+    session, ways, factors, exams, viewer, download, uploads, conflicts, persons, sites, devices, hl7, people, accounts, system, live,
+    trail,
+)  # fmt: skip
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 

@@ -18,6 +18,7 @@ from archipel.web.words import Body, Listed, Text, Word, whole
 
 router = APIRouter(route_class=DoorRoute, tags=["directory"])
 SiteManager = Annotated[Call, needs("site.manage")]
+FINESS = "Number of its geographic entity, which the directory must know."
 Kind = Literal["hospital", "practice", "screening_centre", "other"]
 
 
@@ -30,6 +31,7 @@ class NewSite(Body):
     issuer: Text | None = None
     services: Annotated[list[Word], Field(max_length=20, default_factory=lambda: ["archive"])]
     second_factor_roles: Annotated[list[Word], Field(max_length=40, default_factory=list)]
+    finess: Annotated[Word, Field(max_length=9, description=FINESS)] | None = None
 
 
 class SiteChanges(Body):
@@ -40,6 +42,7 @@ class SiteChanges(Body):
     issuer: Text | None = None
     services: Annotated[list[Word], Field(max_length=20)] | None = None
     second_factor_roles: Annotated[list[Word], Field(max_length=40)] | None = None
+    finess: Annotated[Word, Field(max_length=9, description=FINESS)] | None = None
     active: bool | None = None
 
 
@@ -52,6 +55,7 @@ class SiteAnswer(BaseModel):
     issuer: str | None
     services: list[str]
     second_factor_roles: list[str] = Field(description="Roles whose people sign in there with a second factor.")
+    finess: str | None = Field(description=FINESS)
     active: bool
     demo: bool
 
@@ -76,6 +80,7 @@ def add_site(body: NewSite, call: SiteManager) -> SiteAnswer:
         body.issuer or "",
         tuple(dict.fromkeys(body.services)),
         second_factor_roles=tuple(dict.fromkeys(body.second_factor_roles)),
+        finess=body.finess or "",
     )
     return once(call, body, SiteAnswer, lambda tx: _answer(directory.add_site(tx, call.actor, site)))
 
@@ -83,7 +88,7 @@ def add_site(body: NewSite, call: SiteManager) -> SiteAnswer:
 @router.patch("/sites/{site_id}", summary="Change a site")
 def change_site(site_id: Word, body: SiteChanges, call: SiteManager) -> SiteAnswer:
     """Change a site's name, kind, issuer, services or activity."""
-    changes = body.changes(clearable=("issuer",))
+    changes = body.changes(clearable=("issuer", "finess"))
     for name in {"services", "second_factor_roles"} & changes.keys():
         changes[name] = tuple(dict.fromkeys(changes[name]))
 
@@ -98,5 +103,5 @@ def change_site(site_id: Word, body: SiteChanges, call: SiteManager) -> SiteAnsw
 def _answer(site: Site) -> SiteAnswer:
     return SiteAnswer(
         id=site.id, name=site.name, kind=site.kind, issuer=site.issuer or None, services=list(site.services),
-        second_factor_roles=list(site.second_factor_roles), active=site.active, demo=site.demo,
+        second_factor_roles=list(site.second_factor_roles), finess=site.finess or None, active=site.active, demo=site.demo,
     )  # fmt: skip

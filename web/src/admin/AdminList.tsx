@@ -11,7 +11,8 @@ interface Props<Row> {
   title: string;
   intro: string;
   add: string;
-  onAdd: () => void;
+  /** Left out where the account may add nothing. */
+  onAdd?: () => void;
   query: UseQueryResult<Row[]>;
   columns: Column<Row>[];
   rowKey: (row: Row) => string;
@@ -31,7 +32,7 @@ export function AdminList<Row>(props: Props<Row>) {
   const [wanted, setWanted] = useState("");
   const all = query.data ?? [];
   const rows = text ? all.filter((row) => text(row).toLowerCase().includes(wanted.trim().toLowerCase())) : all;
-  const addButton = (
+  const addButton = onAdd && (
     <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={onAdd}>
       {add}
     </Button>

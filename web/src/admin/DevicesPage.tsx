@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { addDevice, changeDevice, echoDevice, listDevices, removeDevice } from "../api/calls";
-import type { Device, EchoResult } from "../api/types";
+import type { Device, DeviceFields, EchoResult } from "../api/types";
 import { useSites } from "../exams/Filters";
 import { number } from "../format/values";
 import { useMay } from "../session/session";
@@ -13,11 +13,12 @@ import type { Column } from "../ui/DataTable";
 import { FormError, notifyDone, notifyError, reasonText, sentenceOf } from "../ui/errors";
 import { Tag } from "../ui/Tag";
 import { AdminList } from "./AdminList";
+import { ControlState, Controls } from "./Controls";
 import { RowMenu } from "./RowMenu";
 import { useChange } from "./useChange";
 
 const AET = /^[\x20-\x5b\x5d-\x7e]{1,16}$/;
-const NEW: Device = {
+const NEW: DeviceFields = {
   aet: "",
   host: "",
   port: 104,
@@ -29,14 +30,23 @@ const NEW: Device = {
   receives_from_other_sites: false,
 };
 
-function DeviceForm({ device, isNew, onClose }: { device: Device; isNew: boolean; onClose: () => void }) {
+/** What a form sends: not what the platform works out from the controls. */
+function fieldsOf(device: DeviceFields): DeviceFields {
+  const { receives_work: _w, stopped: _s, due: _d, ...fields } = device as Device;
+  return fields;
+}
+
+function DeviceForm({ device, isNew, onClose }: { device: DeviceFields; isNew: boolean; onClose: () => void }) {
   const { t } = useTranslation();
   const sites = useSites();
   const may = useMay();
   const { busy, error, run } = useChange("devices");
-  const [draft, setDraft] = useState<Device>({ ...device, site_id: device.site_id || (sites[0]?.id ?? "") });
+  const [draft, setDraft] = useState<DeviceFields>({
+    ...fieldsOf(device),
+    site_id: device.site_id || (sites[0]?.id ?? ""),
+  });
   const [tried, setTried] = useState(false);
-  const set = (change: Partial<Device>) => setDraft({ ...draft, ...change });
+  const set = (change: Partial<DeviceFields>) => setDraft({ ...draft, ...change });
   const badAet = !AET.test(draft.aet.trim());
   const badPort = !(draft.port >= 1 && draft.port <= 65535);
   const submit = async (event: FormEvent) => {
@@ -166,9 +176,16 @@ function Echo({ device }: { device: Device }) {
   );
 }
 
-function useDeviceColumns(onEdit: (device: Device) => void, onRemove: (device: Device) => void): Column<Device>[] {
+interface Acts {
+  onEdit: (device: Device) => void;
+  onRemove: (device: Device) => void;
+  onControls: (device: Device) => void;
+}
+
+function useDeviceColumns({ onEdit, onRemove, onControls }: Acts): Column<Device>[] {
   const { t } = useTranslation();
   const sites = useSites();
+  const manages = useMay()("device.manage");
   const { run } = useChange("devices");
   const toggle = async (device: Device) => {
     await run(() => changeDevice(device.aet, { active: !device.active }).catch(notifyError));
@@ -209,7 +226,15 @@ function useDeviceColumns(onEdit: (device: Device) => void, onRemove: (device: D
         <Tag tone={device.active ? "ok" : "quiet"}>{device.active ? t("common.active") : t("common.disabled")}</Tag>
       ),
     },
-    { key: "echo", header: "C-ECHO", width: 180, cell: (device) => <Echo device={device} /> },
+    {
+      key: "controls",
+      header: t("controls.column"),
+      width: 170,
+      cell: (device) => <ControlState device={device} />,
+    },
+    ...(manages
+      ? [{ key: "echo", header: "C-ECHO", width: 160, cell: (device: Device) => <Echo device={device} /> }]
+      : []),
     {
       key: "actions",
       header: <span className="hidden-visually">{t("common.actions")}</span>,
@@ -217,13 +242,18 @@ function useDeviceColumns(onEdit: (device: Device) => void, onRemove: (device: D
       tight: true,
       cell: (device) => (
         <RowMenu label={t("devices.rowActions", { aet: device.aet })}>
-          <Menu.Item onClick={() => onEdit(device)}>{t("common.edit")}</Menu.Item>
-          <Menu.Item onClick={() => void toggle(device)}>
-            {device.active ? t("common.disable") : t("common.enable")}
-          </Menu.Item>
-          <Menu.Item c="var(--app-danger)" onClick={() => onRemove(device)}>
-            {t("common.remove")}
-          </Menu.Item>
+          <Menu.Item onClick={() => onControls(device)}>{t("controls.column")}</Menu.Item>
+          {manages && (
+            <>
+              <Menu.Item onClick={() => onEdit(device)}>{t("common.edit")}</Menu.Item>
+              <Menu.Item onClick={() => void toggle(device)}>
+                {device.active ? t("common.disable") : t("common.enable")}
+              </Menu.Item>
+              <Menu.Item c="var(--app-danger)" onClick={() => onRemove(device)}>
+                {t("common.remove")}
+              </Menu.Item>
+            </>
+          )}
         </RowMenu>
       ),
     },
@@ -233,17 +263,23 @@ function useDeviceColumns(onEdit: (device: Device) => void, onRemove: (device: D
 export function DevicesPage() {
   const { t, i18n } = useTranslation();
   const query = useQuery({ queryKey: ["devices"], queryFn: ({ signal }) => listDevices(signal) });
-  const [editing, setEditing] = useState<Device | null>(null);
+  const [editing, setEditing] = useState<DeviceFields | null>(null);
+  const [looking, setLooking] = useState<string | null>(null);
   const [removing, setRemoving] = useState<Device | null>(null);
   const { run } = useChange("devices");
-  const columns = useDeviceColumns(setEditing, setRemoving);
+  const columns = useDeviceColumns({
+    onEdit: setEditing,
+    onRemove: setRemoving,
+    onControls: (device) => setLooking(device.aet),
+  });
+  const manages = useMay()("device.manage");
   const isNew = editing?.aet === "";
   return (
     <AdminList
       title={t("devices.title")}
       intro={t("devices.intro")}
       add={t("devices.add")}
-      onAdd={() => setEditing(NEW)}
+      onAdd={manages ? () => setEditing(NEW) : undefined}
       query={query}
       columns={columns}
       rowKey={(device) => device.aet}
@@ -265,6 +301,7 @@ export function DevicesPage() {
       >
         {editing && <DeviceForm device={editing} isNew={isNew} onClose={() => setEditing(null)} />}
       </Modal>
+      <Controls device={query.data?.find((one) => one.aet === looking) ?? null} onClose={() => setLooking(null)} />
       <Confirm
         opened={removing !== null}
         onClose={() => setRemoving(null)}

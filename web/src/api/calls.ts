@@ -4,7 +4,9 @@ import type {
   AccountWithPassword,
   Act,
   Conflict,
+  Control,
   Device,
+  DeviceFields,
   DicomObject,
   EchoResult,
   Exam,
@@ -14,6 +16,7 @@ import type {
   Job,
   List,
   Locale,
+  NewControl,
   ParkedChange,
   Role,
   Session,
@@ -208,11 +211,15 @@ export const addSite = (site: Omit<Site, "active">) => json<Site>(`${ROOT}/sites
 export const changeSite = (id: string, change: Partial<Omit<Site, "id">>) =>
   nothing(`${ROOT}/sites/${part(id)}`, { method: "PATCH", body: change });
 export const listDevices = (signal?: AbortSignal) => rows<Device>(`${ROOT}/devices`, signal);
-export const addDevice = (device: Omit<Device, "active">) =>
+export const addDevice = (device: Omit<DeviceFields, "active">) =>
   json<Device>(`${ROOT}/devices`, { method: "POST", body: device });
-export const changeDevice = (aet: string, change: Partial<Omit<Device, "aet">>) =>
+export const changeDevice = (aet: string, change: Partial<Omit<DeviceFields, "aet">>) =>
   nothing(`${ROOT}/devices/${part(aet)}`, { method: "PATCH", body: change });
 export const removeDevice = (aet: string) => nothing(`${ROOT}/devices/${part(aet)}`, { method: "DELETE" });
+export const listControls = (aet: string, signal?: AbortSignal) =>
+  rows<Control>(`${ROOT}/devices/${part(aet)}/controls`, signal);
+export const addControl = (aet: string, control: NewControl) =>
+  json<Control>(`${ROOT}/devices/${part(aet)}/controls`, { method: "POST", body: control });
 export const echoDevice = (aet: string) => json<EchoResult>(`${ROOT}/devices/${part(aet)}/echo`, { method: "POST" });
 export const listAccounts = (signal?: AbortSignal) => rows<Account>(`${ROOT}/accounts`, signal);
 export const addAccount = (account: Pick<Account, "login" | "name" | "role" | "site_id">) =>

@@ -8,6 +8,8 @@ export type Permission =
   | "conflict.resolve"
   | "identity.manage"
   | "device.manage"
+  | "device.read"
+  | "device.control"
   | "site.manage"
   | "account.manage"
   | "system.read"
@@ -193,7 +195,28 @@ export interface Device {
   tls: boolean;
   receives_rejections: boolean;
   receives_from_other_sites: boolean;
+  receives_work: boolean;
+  stopped: { service: string; reason: string }[];
+  due: { kind: Control["kind"]; on: string; overdue: boolean }[];
 }
+
+export interface NewControl {
+  kind: "maintenance" | "quality_control";
+  on: string;
+  by: string;
+  result: "conform" | "minor" | "serious";
+  next_due_on: string | null;
+  services: string[];
+  note: string | null;
+}
+
+export interface Control extends NewControl {
+  id: string;
+  recorded_at: string;
+  recorded_by: string;
+}
+
+export type DeviceFields = Omit<Device, "receives_work" | "stopped" | "due">;
 
 export interface EchoResult {
   ok: boolean;

@@ -55,7 +55,7 @@ const ADMINISTRATION: Entry[] = [
     to: "/admin/devices",
     name: "devices",
     icon: <IconDeviceDesktopAnalytics {...ICON} />,
-    permission: "device.manage",
+    permission: "device.read",
   },
   { to: "/admin/sites", name: "sites", icon: <IconBuildingHospital {...ICON} />, permission: "site.manage" },
   { to: "/admin/accounts", name: "accounts", icon: <IconUsers {...ICON} />, permission: "account.manage" },
