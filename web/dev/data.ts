@@ -1,5 +1,5 @@
 /** A made-up region for developing without the platform. Nobody in it exists. */
-import type { Account, Conflict, Device, Exam, Instance, Series, Site } from "../src/api/types";
+import type { Account, Conflict, Control, Device, Exam, Instance, Series, Site } from "../src/api/types";
 
 /** The same region at every start (mulberry32). */
 export function seeded(seed: number): () => number {
@@ -286,6 +286,33 @@ export function instancesOf(series: Series): Instance[] {
     size_bytes: Math.round(series.size_bytes / series.instance_count),
   }));
 }
+
+export const controls: Control[] = [
+  {
+    id: "c1",
+    kind: "quality_control",
+    on: "2026-02-01",
+    by: "Qualimed",
+    result: "serious",
+    next_due_on: null,
+    services: ["screening"],
+    note: "Artefact in the detector",
+    recorded_at: "2026-02-01T10:00:00Z",
+    recorded_by: "engineer",
+  },
+  {
+    id: "c0",
+    kind: "maintenance",
+    on: "2025-11-03",
+    by: "Maker",
+    result: "conform",
+    next_due_on: "2026-11-03",
+    services: [],
+    note: null,
+    recorded_at: "2025-11-03T10:00:00Z",
+    recorded_by: "engineer",
+  },
+];
 
 export const devices: Device[] = [
   {

@@ -2,7 +2,17 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Connect, Plugin } from "vite";
 import type { Account, Conflict, Exam, Permission, Series } from "../src/api/types";
-import { accounts, devices, instancesOf, makeConflicts, makeExam, makeExams, type StoredExam, sites } from "./data.ts";
+import {
+  accounts,
+  controls,
+  devices,
+  instancesOf,
+  makeConflicts,
+  makeExam,
+  makeExams,
+  type StoredExam,
+  sites,
+} from "./data.ts";
 import { metadata, preview } from "./dicom.ts";
 
 /** As the platform serves the app: nothing but its own files, styles from the component library excepted. */
@@ -16,6 +26,7 @@ const ROLES: Record<string, Permission[]> = {
     "exam.reject",
     "conflict.resolve",
     "device.manage",
+    "device.read",
     "site.manage",
     "account.manage",
     "system.read",
@@ -29,6 +40,8 @@ const ROLES: Record<string, Permission[]> = {
     "exam.reject",
     "conflict.resolve",
     "device.manage",
+    "device.read",
+    "device.control",
     "account.manage",
     "system.read",
     "audit.read",
@@ -536,7 +549,23 @@ const ROUTES: Route[] = [
   ["POST", /^\/sites$/, ({ body }) => insert(sites, "id", { active: true, ...body } as never, "site-exists")],
   ["PATCH", /^\/sites\/([^/]+)$/, ({ params, body }) => patch(sites, "id", params[0], body)],
   ["GET", /^\/devices$/, () => list(devices)],
-  ["POST", /^\/devices$/, ({ body }) => insert(devices, "aet", { active: true, ...body } as never, "device-exists")],
+  [
+    "POST",
+    /^\/devices$/,
+    ({ body }) =>
+      insert(
+        devices,
+        "aet",
+        { active: true, receives_work: true, stopped: [], due: [], ...body } as never,
+        "device-exists",
+      ),
+  ],
+  ["GET", /^\/devices\/([^/]+)\/controls$/, () => list(controls)],
+  [
+    "POST",
+    /^\/devices\/([^/]+)\/controls$/,
+    ({ body }) => insert(controls, "id", { id: `${controls.length}`, ...body } as never, "x"),
+  ],
   ["PATCH", /^\/devices\/([^/]+)$/, ({ params, body }) => patch(devices, "aet", params[0], body)],
   [
     "DELETE",

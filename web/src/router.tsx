@@ -50,7 +50,9 @@ function Home() {
       ? "/identity/proposals"
       : may("audit.read")
         ? "/audit"
-        : "/exams";
+        : may("device.read")
+          ? "/admin/devices"
+          : "/exams";
   return <Navigate to={home} replace />;
 }
 
