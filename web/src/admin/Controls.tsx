@@ -174,7 +174,7 @@ function ControlList({ device }: { device: Device }) {
     <Stack gap="sm">
       {device.stopped.map((stop) => (
         <Text key={stop.service} size="sm" c="var(--app-danger)">
-          <b>{t(`sites.service.${stop.service}`)}</b> · {stop.reason}
+          <b>{t(`sites.service.${stop.service}`)}</b> · {t("controls.stopped")}
         </Text>
       ))}
       {!device.receives_work && <Text size="sm">{t("controls.stoppedText")}</Text>}
