@@ -101,7 +101,7 @@ def test_everything_in_one_process_is_the_default(commands: Platform, start: Sta
     token = commands.token("checks", "physicist")
     state = fetch(f"http://127.0.0.1:{member.port}/api/v1/system", headers={"Authorization": f"Bearer {token}"})
     (process,) = state["processes"]
-    assert process["does"] == ["dimse", "dicomweb", "web", "work"]
+    assert process["does"] == ["dimse", "dicomweb", "mllp", "web", "work"]
     assert sorted(door["name"] for door in state["doors"]) == ["dicom", "health", "http"]
     assert member.stop() == 0
 
@@ -111,7 +111,7 @@ def test_doors_that_do_not_exist_are_refused(tmp_path: Path, doors: str) -> None
     done = subprocess.run(
         [str(ARCHIPEL), "serve", "--data", str(tmp_path / "data"), "--doors", doors], capture_output=True, text=True, timeout=60
     )
-    assert done.returncode == 1 and "--doors takes some of dimse,dicomweb,web" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 1 and "--doors takes some of dimse,dicomweb,mllp,web" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_other_objects_on_the_same_database_are_refused(start: Start, commands: Platform, backend: Backend, tmp_path: Path) -> None:

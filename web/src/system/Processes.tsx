@@ -82,6 +82,6 @@ export function Processes({ processes, now }: { processes: SystemState["processe
 
   function word(name: string): string {
     if (name === "work") return t("system.work");
-    return { dimse: "DICOM", dicomweb: "DICOMweb", web: t("system.web") }[name] ?? name;
+    return { dimse: "DICOM", dicomweb: "DICOMweb", mllp: "HL7", web: t("system.web") }[name] ?? name;
   }
 }
