@@ -164,9 +164,9 @@ class Receiver:
         except OSError as error:  # the spooled file could not be written or read
             self._answer(future, incoming, self._refused(incoming, disk_error(error)))
         except Exception as error:  # a door waits for this future: whatever went wrong, it must hear of it
-            log.error("receive.failed", error=repr(error), door=incoming.source.door)
             failure = Unavailable("The archive could not take this instance; try again.", code="failed", detail=repr(error))
             self._answer(future, incoming, self._refused(incoming, failure))
+            log.error("receive.failed", error=repr(error), door=incoming.source.door)
         return None
 
     def _with_large_place(self, ready: _Ready) -> _Ready:

@@ -37,10 +37,11 @@ async def answer(parts: Parts, assoc: Association, context: Context, command: Co
     spooled = parts.spool.new()
     try:
         failed = await _spool(parts, assoc, spooled)
+        incoming = _incoming(assoc, context, command, spooled)
     except BaseException:  # the peer left in the middle: nothing of it is kept
         spooled.close()
         raise
-    outcome = Outcome(Fate.REFUSED, error=failed) if failed else await _submit(parts, assoc, context, command, spooled)
+    outcome = Outcome(Fate.REFUSED, error=failed) if failed else await _submit(parts, incoming)
     await _answer_outcome(assoc, context, command, outcome)
 
 
@@ -77,7 +78,7 @@ async def _spool(parts: Parts, assoc: Association, spooled: Spooled) -> Archipel
     return failed
 
 
-async def _submit(parts: Parts, assoc: Association, context: Context, command: Command, spooled: Spooled) -> Outcome:
+def _incoming(assoc: Association, context: Context, command: Command, spooled: Spooled) -> Incoming:
     source = Source(
         door="dimse",
         site_id=assoc.device.site_id,
@@ -87,13 +88,16 @@ async def _submit(parts: Parts, assoc: Association, context: Context, command: C
         association_id=assoc.id,
         may_reject=sharing.may(assoc.actor, "exam.reject"),
     )
-    incoming = Incoming(
+    return Incoming(
         spooled=spooled,
         transfer_syntax_uid=context.transfer_syntax,
         sop_class_uid=command.affected_class_uid or context.abstract_syntax,
         sop_instance_uid=command.affected_instance_uid or "",
         source=source,
     )
+
+
+async def _submit(parts: Parts, incoming: Incoming) -> Outcome:
     # From here on the receiver owns the bytes, and finishes even when this association is cut off.
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[Outcome] = loop.create_future()

@@ -58,25 +58,27 @@ def hl7_peers(tx: Tx) -> list[Hl7Peer]:
 
 
 def hl7_peers_at(tx: Tx, address: str, subject: Sequence[str] | None) -> list[Hl7Peer]:
-    """The active peers of active sites that a connection may be from.
+    """The peers that a connection may be from; one that is switched off, as is one of a site that is, comes with ``active`` False.
 
     ``subject`` holds the names of its client certificate (the whole subject, the common name), None without TLS. A peer whose certificate
     is known is known by it, wherever it calls from; any other by its address.
     """
     found = []
     for peer in rows_hl7.all_peers(tx):
-        if not peer.active or (subject is None and peer.tls):
+        if subject is None and peer.tls:
             continue
         fits = peer.certificate in (subject or ()) if peer.certificate else same_address(peer.host, address)
         site = rows.get_site(tx, peer.site_id) if fits else None
-        if site is not None and site.active:
-            found.append(peer)
+        if fits:
+            found.append(replace(peer, active=peer.active and site is not None and site.active))
     return found
 
 
 def sender(peers: Sequence[Hl7Peer], names: Iterable[str]) -> Hl7Peer | None:
-    """Which of the peers at an address a message is from, by the names of its MSH-3 and MSH-4; the only one there needs none."""
-    if len(peers) == 1:
-        return peers[0]
+    """Which of the peers at an address a message is from, by the names of its MSH-3 and MSH-4; the only one there needs none.
+
+    One that is switched off is at its address all the same: what it sends is not taken for another's.
+    """
     named = list(names)
-    return next((peer for peer in peers if peer.calls_itself(named)), None)
+    found = peers[0] if len(peers) == 1 else next((peer for peer in peers if peer.calls_itself(named)), None)
+    return found if found is not None and found.active else None

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
+
+
+class Unfailing:
+    """A stream whose failures are nobody's business: a full disk or a broken pipe under the log must not stop the work that it tells of."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """As ``write``."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def configure_logs(*, as_json: bool = False, level: str = "INFO") -> None:
@@ -24,10 +43,14 @@ def configure_logs(*, as_json: bool = False, level: str = "INFO") -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # a line and its end in one write: libraries write beside us
+        logger_factory=structlog.WriteLoggerFactory(
+            cast(TextIO, Unfailing(sys.stderr))
+        ),  # a line and its end in one write: libraries write beside us
         cache_logger_on_first_use=False,
     )
-    others = logging.StreamHandler(sys.stderr)  # what libraries say, in the same form; called again it replaces the one before
+    others = logging.StreamHandler(
+        cast(TextIO, Unfailing(sys.stderr))
+    )  # what libraries say, in the same form; called again it replaces the one before
     others.name = "archipel"
     own_keys = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     others.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[own_keys, renderer], foreign_pre_chain=[*shared, _library]))

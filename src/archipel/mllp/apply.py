@@ -11,7 +11,7 @@ from archipel.hl7 import ack, er7
 from archipel.hl7.problems import Problem, from_error
 from archipel.kit.actor import Actor
 from archipel.kit.clock import to_text
-from archipel.kit.database import IntegrityError, Tx
+from archipel.kit.database import DataError, IntegrityError, Tx
 from archipel.kit.errors import ArchipelError, Invalid, LimitReached, NotFound, Unavailable
 from archipel.kit.ids import new_id
 from archipel.mllp import rows
@@ -101,6 +101,8 @@ def verdict(failure: Exception) -> tuple[State, str, list[Problem]]:
     """State, code and problems for a failure: refused where the message is wrong, AR where sending it again later may work."""
     if isinstance(failure, _Wrong):
         return State.REFUSED, ack.code(failure.problems), list(failure.problems)
+    if isinstance(failure, DataError):  # a value that the database cannot hold: sending it again does not help
+        failure = Invalid("A value of the message cannot be kept.", code="data-type", field="PID")
     if not isinstance(failure, ArchipelError):
         failure = Unavailable("The message could not be applied here; it is kept.", code="internal")
     problem = from_error(failure)

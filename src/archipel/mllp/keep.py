@@ -60,7 +60,8 @@ def keep_refused(queue: Queue, kept: Kept, data: bytes, answer: bytes) -> None:
 
 def described(queue: Queue, peer: Hl7Peer, address: str, data: bytes, message: er7.Message | None) -> Kept:
     """What is noted of a message beside its bytes."""
-    control_id = message.control_id[:CONTROL_ID_LENGTH_MAX] if message else ""
+    said = message.control_id if message else ""
+    control_id = "".join(c if c.isprintable() else "?" for c in said)[:CONTROL_ID_LENGTH_MAX]
     return Kept(
         id=new_id(), peer=peer.name, site_id=peer.site_id, address=address[:64], control_id=control_id, event=event_of(message),
         received_at=to_text(queue.database.clock.now()), digest=hashlib.sha256(data).hexdigest(), size_bytes=len(data),
