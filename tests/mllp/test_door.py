@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from archipel import audit, directory, migrations, mllp
+from archipel.directory import Hl7Peer, Site
 from archipel.hl7 import ack, er7
 from archipel.hl7.mllp import frame
 from archipel.kit.clock import SetClock
 from archipel.kit.database import Database
 from archipel.kit.settings import MllpSettings
-from tests.mllp.listening import Listening, Wire, adt_message
+from tests.mllp.listening import TEST, Listening, Wire, adt_message
 
 
 @pytest.fixture
@@ -74,6 +75,15 @@ def test_a_peer_that_is_switched_off_or_whose_site_is_closed_is_not_heard(listen
         listening.peer("GAM", active=False)
         time.sleep(1.1)
         assert wire.send(adt_message("2")).code == "AR"
+
+
+def test_what_a_peer_sends_that_is_switched_off_is_not_taken_for_its_neighbour_s(listening: Listening) -> None:
+    with listening.database.write() as tx:
+        directory.add_site(tx, TEST, Site("b", "Another", issuer="HOP-B"))
+        directory.add_hl7_peer(tx, TEST, Hl7Peer("RIS-B", "127.0.0.1", 2575, "b", active=False))
+    assert listening.send(adt_message("1", authority="")).code == "AA"
+    assert listening.send(adt_message("2", family="MARTIN", authority="", sender="RIS-B", at="20260110111500")).code == "AR"
+    assert listening.record("100001").traits.birth_family == "DURAND"
 
 
 def test_garbage_between_frames_and_cut_frames_lose_no_message(listening: Listening) -> None:

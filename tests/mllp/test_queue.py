@@ -76,6 +76,11 @@ def test_the_same_message_on_many_connections_at_once_is_applied_once(make_liste
     assert counted.times == 1
 
 
+def test_a_control_id_that_no_database_holds_is_kept_in_another_form(listening: Listening) -> None:
+    assert listening.send(adt_message("1\x002")).code == "AA"
+    assert [kept.control_id for kept in listening.kept()] == ["1?2"]
+
+
 def test_sixteen_connections_at_once(listening: Listening) -> None:
     together = threading.Barrier(16)
 

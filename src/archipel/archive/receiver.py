@@ -196,9 +196,12 @@ class Receiver:
 
     def _run(self) -> None:
         senders: set[str] = set()
+        known: set[str] = set()
         while (first := self._queue.get()) is not None:
             group, stop = self._gathered(first, senders)
-            senders = {one.incoming.source.association_id for one in group}
+            now = {one.incoming.source.association_id for one in group}
+            senders = now & known  # who comes for the first time may have opened its association for one instance
+            known = now | known if len(known) < BEGUN_COUNT_MAX else now
             self._write(group)
             if stop:
                 return

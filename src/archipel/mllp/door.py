@@ -172,7 +172,7 @@ class MllpDoor:
     async def _admitted(self, connection: Connection) -> bool:
         """Look up who calls; one whom nobody knows gets little room, and few of them at once, so that a wrong address is still told."""
         await self._look(connection)
-        if connection.peers:
+        if any(peer.active for peer in connection.peers):
             return True
         connection.decoder.bytes_max = STRANGER_BYTES_MAX
         self._strangers.add(connection)
