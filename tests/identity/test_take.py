@@ -102,9 +102,13 @@ def test_what_is_refused(register: Register) -> None:
         register.take("1", MARIE, site="t", issuer="A")
     with pytest.raises(NotFound):
         register.take("1", MARIE, site="nowhere")
-    for value in ("", "x" * 301):
+    for value in ("", "x" * 301, "4\x00", "4\n", "\x1b4"):
         with pytest.raises(Invalid):
             register.take(value, MARIE)
+        with pytest.raises(Invalid):
+            register.merge(value, "1")
+    with pytest.raises(Invalid):
+        register.take("4", MARIE, issuer="A\x07")
     kept = register.take("2", replace(MARIE, birth_family="DU\0RAND\r" + "X" * 400, birth_date="12/12/1980", sex="female")).record.traits
     assert kept.birth_family.startswith("DU RAND X") and len(kept.birth_family) == 300
     assert (kept.birth_date, kept.sex) == ("", "F")

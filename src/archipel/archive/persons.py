@@ -14,7 +14,7 @@ from archipel.identity import LocalId, Seen, Traits
 from archipel.kit.actor import Actor
 from archipel.kit.clock import from_text
 from archipel.kit.database import Tx
-from archipel.kit.errors import Conflict
+from archipel.kit.errors import Conflict, Invalid
 from archipel.kit.feed import Change
 
 log = structlog.get_logger(__name__)
@@ -26,7 +26,7 @@ def hand_over(tx: Tx, changes: Sequence[StudySettled | ConflictResolved]) -> Non
     for row in rows_persons.patients_of(tx, {change.study_uid for change in changes}):
         try:
             identity.take(tx, _ACTOR, seen_by(row, site_id=rows.first_site(tx, row.id, seen_from="")))
-        except Conflict as error:  # the same identifier on both sides of the wall: the exam stays found by its own words
+        except (Conflict, Invalid) as error:  # an identifier on both sides of the wall, or one that is none: found by the exam's own words
             log.warning("archive.person_not_taken", code=error.code, detail=error.detail)
 
 

@@ -237,11 +237,18 @@ def clean(text: str, length_max: int = 300) -> str:
     return " ".join(plain.split())[:length_max]
 
 
-def checked(seen: Seen) -> Seen:
-    """What was said, in bounds and by the rules of the INS: a matricule stays only with a qualified identity. Raises Invalid."""
-    value, issuer = seen.id.value, seen.id.issuer
+def check_id(one: LocalId) -> None:
+    """Raises Invalid for a local identifier that cannot be kept."""
+    value, issuer = one.value, one.issuer
     if not issuer or len(value) > 300 or len(issuer) > 300 or (not value and not issuer.startswith("study:")):
         raise Invalid("A local identifier has a value and an issuer of at most 300 characters each.", code="local-id", field="id")
+    if any(unicodedata.category(c) in ("Cc", "Cs") for c in value + issuer):
+        raise Invalid("A local identifier has no control characters.", code="local-id", field="id")
+
+
+def checked(seen: Seen) -> Seen:
+    """What was said, in bounds and by the rules of the INS: a matricule stays only with a qualified identity. Raises Invalid."""
+    check_id(seen.id)
     if seen.at.tzinfo is None:
         raise Invalid("An instant has a zone.", code="instant", field="at")
     t = seen.traits

@@ -8,7 +8,7 @@ from datetime import datetime
 from archipel import audit, directory
 from archipel.identity import rows
 from archipel.identity.changes import PersonsChanged
-from archipel.identity.model import INVENTED, Ins, LocalId, Record, Seen, Status, Taken, Traits, checked
+from archipel.identity.model import INVENTED, Ins, LocalId, Record, Seen, Status, Taken, Traits, check_id, checked
 from archipel.kit.actor import Actor
 from archipel.kit.database import Tx
 from archipel.kit.errors import Conflict
@@ -49,6 +49,7 @@ def note(tx: Tx, actor: Actor, taken: Taken) -> None:
 
 def named(tx: Tx, local_id: LocalId, *, site_id: str, source: str, at: datetime) -> Record:
     """The record of an identifier that a merge names; one that nobody has spoken of is made, empty."""
+    check_id(local_id)
     known = rows.by_id(tx, local_id)
     if known is None:
         seen = checked(Seen(local_id, site_id, status=Status.PROVISIONAL, source=source, at=at))
