@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from pydicom.dataset import Dataset
 from sqlalchemy import text
 
@@ -316,7 +319,12 @@ def test_an_upgrade_knows_the_first_instance_of_each_doubt(room: Room) -> None:
         for table in ("archive_doubted", "archive_note_refused", "archive_verified", "archive_damage"):
             tx.execute(text(f"DROP TABLE {table}"))
         tx.execute(text("UPDATE alembic_version SET version_num = '0007'"))
-    migrations.upgrade(room.database)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with room.database.engine.connect() as connection, connection.execution_options(archipel_write=True).begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0009")
+        connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": migrations.head_revision()})
     with room.database.read() as tx:
         assert [rows_doubt.borne_by(tx, str(ds.SOPInstanceUID)) is not None for ds in (*wrong, *right)] == [False, True]
     reject(room, uid, sop_instance_uids=[str(wrong[0].SOPInstanceUID)])

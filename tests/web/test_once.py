@@ -124,6 +124,7 @@ def test_the_reference_names_the_header_where_it_counts(door: Door) -> None:
         f"/api/v1/{path}"
         for path in (
             "sites", "devices", "accounts", "accounts/{login}/reset-password", "exams/{study_uid}/rejection",
-            "conflicts/{conflict_id}/resolution",
+            "conflicts/{conflict_id}/resolution", "identity/records/{record_key}/unlinking", "identity/decisions/{decision_id}/undoing",
+            "identity/proposals/{proposal_id}/decision", "hl7/peers", "devices/{aet}/controls",
         )
     }  # fmt: skip

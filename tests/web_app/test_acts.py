@@ -56,7 +56,7 @@ def test_a_wrong_password_is_said_in_words_and_too_many_are_slowed(stranger: Pag
         expect(stranger.get_by_role("alert")).to_be_visible()
         expect(stranger.locator("input[name=password]")).to_have_value("")
     expect(stranger.get_by_role("alert")).to_contain_text("Trop d’essais")
-    expect(stranger.get_by_role("button", name="Se connecter")).to_be_disabled()
+    expect(stranger.get_by_role("button", name="Se connecter", exact=True)).to_be_disabled()
 
 
 def test_a_one_time_password_has_to_be_changed_and_the_menu_shows_only_what_the_role_may(stranger: Page) -> None:

@@ -64,7 +64,7 @@ function patientColumns(t: TFunction, language: string, room: Room): Column<Exam
       key: "id",
       sort: "patient_id",
       header: t("exams.column.id"),
-      width: room === "narrow" ? 118 : 142,
+      width: room === "narrow" ? 104 : 142,
       cell: (exam) => (
         <span className={`num ${style.line}`} title={`${exam.patient.id} ${exam.patient.issuer ?? ""}`}>
           {exam.patient.id}
@@ -99,7 +99,7 @@ function examColumns(t: TFunction, language: string, room: Room): Column<Exam>[]
       key: "date",
       header: t("exams.column.date"),
       sort: "study_date",
-      width: room === "narrow" ? 130 : 142,
+      width: 144,
       cell: (exam) => (
         <span className={`num ${style.line}`}>
           {day(exam.study_date, language)} <span className={style.soft}>{clockTime(exam.study_time)}</span>
