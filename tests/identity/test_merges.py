@@ -126,3 +126,16 @@ def test_a_merge_never_drags_a_record_of_another_site(register: Register) -> Non
     assert register.ids("7", "B") == {"7@B"}
     register.act(identity.undo, merge.id)
     assert register.ids("1") == {"1@A", "7@B"}
+
+
+def test_a_late_merge_does_not_undo_what_a_person_decided(register: Register) -> None:
+    taken = {value: register.take(value, MARIE).record.key for value in "ABCDEF"}
+    other = register.take("Z", MARIE, site="b").record.key
+    register.merge("A", "B", minutes=60)
+    register.act(identity.unlink, taken["A"])
+    register.merge("C", "B", minutes=0)
+    assert register.ids("A") == {"A@A"} and register.ids("B") == {"B@A", "C@A"}
+    register.merge("D", "E", minutes=60)
+    register.act(identity.link, taken["D"], other)
+    register.merge("F", "E", minutes=0)
+    assert register.ids("E") == {"D@A", "E@A", "F@A", "Z@B"}

@@ -1,8 +1,8 @@
 """Link, unlink, merge, undo: each a decision, and what the decisions that count add up to.
 
 Where a record is follows from the decisions alone: it starts as a person of its own, and every decision that counts moves it, in the order
-in which they were made; merges take their places among themselves by the instants of their messages. So messages that arrive out of order
-come to the same end, and decisions can be undone in any order.
+in which they were made; merges that no decision of a person separates take their places by the instants of their messages. So messages that
+arrive out of order come to the same end, and decisions can be undone in any order.
 """
 
 from __future__ import annotations
@@ -187,9 +187,24 @@ def replay(records: Iterable[Record], decisions: Iterable[Decision]) -> dict[str
 
 
 def _in_order(decisions: list[Decision]) -> list[Decision]:
-    """As they were made, but merges in the order of their messages on the places that merges have."""
-    merges = iter(sorted((d for d in decisions if d.kind is DecisionKind.MERGE), key=lambda d: (d.at, d.number)))
-    return [next(merges) if d.kind is DecisionKind.MERGE else d for d in sorted(decisions, key=lambda d: d.number)]
+    """As they were made, but merges in the order of their messages, on the places that merges have between two decisions of a person.
+
+    What a person decided was about the merges made before: one that comes late must not change what that decision did.
+    """
+    found: list[Decision] = []
+    run: list[Decision] = []
+    for one in sorted(decisions, key=lambda d: d.number):
+        if one.kind is not DecisionKind.MERGE and not one.is_automatic:
+            found += [*_merges_in_order(run), one]
+            run = []
+        else:
+            run.append(one)
+    return found + _merges_in_order(run)
+
+
+def _merges_in_order(run: list[Decision]) -> list[Decision]:
+    merges = iter(sorted((d for d in run if d.kind is DecisionKind.MERGE), key=lambda d: (d.at, d.number)))
+    return [next(merges) if d.kind is DecisionKind.MERGE else d for d in run]
 
 
 def _with_joined(key: str, joined: dict[str, str]) -> list[str]:
