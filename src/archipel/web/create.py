@@ -110,7 +110,7 @@ def _methods_of(path: str) -> set[str]:
 
 def _no_route(request: Request) -> Response:
     """The answer for what no route takes: another method, or no such path."""
-    methods = _methods_of("/" + request.path_params["rest"])
+    methods = _methods_of("/" + request.path_params.get("rest", ""))  # without: a path that no pattern takes, with a line's end in it
     if methods:
         return http_error(request, 405, "This address does not take this method.", {"Allow": ", ".join(sorted(methods))})
     return http_error(request, 404, "There is no such address in the API.")
@@ -122,5 +122,6 @@ def install(app: FastAPI, folder: Path) -> None:
     The reference of the API is at ``/api/docs``, the browser's files (``folder``: ``app`` and ``ohif``) are on all other paths.
     """
     app.add_exception_handler(Exception, unexpected)
+    app.add_exception_handler(404, lambda request, _: _no_route(request))
     add_reference(app)
     app.mount("/", StaticFiles(folder))

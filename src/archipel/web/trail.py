@@ -31,6 +31,7 @@ from archipel.web.words import Cursor, Text, Word, cursor_after, or_none, place_
 router = APIRouter(route_class=DoorRoute, tags=["audit"])
 Auditor = Annotated[Call, needs("audit.read")]
 ORDER = "-at"
+_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 STUDY_COUNT_MAX = 500
 EXPORT_COUNT_MAX = 100_000
 EXPORT_PAGE_COUNT = 1000
@@ -139,7 +140,7 @@ def look_up(call: Auditor, filters: Annotated[TrailPageFilters, QueryParam()]) -
     return ActsAnswer(items=[_answer(one, names) for one in shown], next_cursor=more)
 
 
-@router.get("/audit/records.csv", summary="Acts as CSV", response_class=StreamingResponse)
+@router.get("/audit/records.csv", summary="Acts as CSV", response_class=StreamingResponse, responses=_CSV)
 def export(call: Auditor, filters: Annotated[TrailFilters, QueryParam()]) -> StreamingResponse:
     """The same acts as a table, newest first, at most 100 000; the last line says when there are more."""
     with call.database.read() as tx:
