@@ -35,6 +35,21 @@ def test_what_a_message_does_not_say_stays(register: Register) -> None:
     assert (now.traits, now.status) == (replace(MARIE, used_family="MARTIN"), Status.VALIDATED)
 
 
+def test_a_proved_identity_is_proved_no_more_when_a_strict_trait_changes_without_a_word_about_it(register: Register) -> None:
+    register.take("1", MARIE, ins=MARIE_INS)
+    same = register.take("1", replace(MARIE, birth_family=MARIE.birth_family.lower()), minutes=1, status=Status.UNSAID).record
+    assert (same.status, same.ins) == (Status.QUALIFIED, MARIE_INS)
+    now = register.take("1", replace(MARIE, birth_family="AUTRE"), minutes=2, status=Status.UNSAID).record
+    assert (now.status, now.ins, now.traits.birth_family) == (Status.PROVISIONAL, None, "AUTRE")
+
+
+def test_messages_before_an_image_are_in_their_own_order(register: Register) -> None:
+    register.take("1", Traits(used_family="DURAN"), source="dicom", minutes=50)
+    register.take("1", MARIE, minutes=10)
+    later = register.take("1", replace(MARIE, birth_family="DUPONT"), minutes=20)
+    assert (later.outdated, later.record.traits.birth_family) == (False, "DUPONT")
+
+
 def test_an_image_fills_a_record_and_overrules_no_message(register: Register) -> None:
     seen = Traits(used_family="DURAN", used_given="MARIE", birth_date="19800214", sex="F")
     assert register.take("1", seen, source="dicom", minutes=50).record.traits == seen

@@ -8,7 +8,8 @@ from datetime import datetime
 from archipel import audit, directory
 from archipel.identity import rows
 from archipel.identity.changes import PersonsChanged
-from archipel.identity.model import INVENTED, Ins, LocalId, Record, Seen, Status, Taken, Traits, check_id, checked
+from archipel.identity.fold import fold
+from archipel.identity.model import INVENTED, STRICT, Ins, LocalId, Record, Seen, Status, Taken, Traits, check_id, checked
 from archipel.kit.actor import Actor
 from archipel.kit.database import Tx
 from archipel.kit.errors import Conflict
@@ -66,13 +67,21 @@ def updated(known: Record, seen: Seen) -> Record:
     overrules = starts_anew or _rank(known) < seen.rank
     traits = seen.traits if overrules else _laid_over(known.traits, seen.traits)
     said_nothing = seen.status is Status.UNSAID and not overrules
-    status = known.status if said_nothing else seen.status or Status.PROVISIONAL
-    ins: Ins | None = known.ins if said_nothing else seen.ins
+    stays = said_nothing and not _is_another(known.traits, seen.traits)  # whose identity it was that had been proved
+    status = known.status if stays else seen.status or Status.PROVISIONAL
+    ins: Ins | None = known.ins if stays else seen.ins
     flags = known.flags | seen.flags if said_nothing else seen.flags
     return replace(
-        known, traits=traits, status=status, ins=ins, flags=flags, source=seen.source, said_at=max(seen.at, known.said_at), fills=False,
+        known, traits=traits, status=status, ins=ins, flags=flags, source=seen.source, fills=False,
+        said_at=seen.at if overrules else max(seen.at, known.said_at),
         site_id=seen.site_id if overrules else known.site_id,
     )  # fmt: skip
+
+
+def _is_another(old: Traits, new: Traits) -> bool:
+    """Whether a strict trait is said to be another than before."""
+    pairs = ((getattr(old, name), getattr(new, name)) for name in STRICT)
+    return any(before and after and fold(before) != fold(after) for before, after in pairs)
 
 
 def _new(seen: Seen, *, demo: bool) -> Record:
