@@ -10,7 +10,7 @@ from archipel import identity
 from archipel.identity import Traits, Verdict
 from archipel.kit.errors import Conflict, NotFound
 from archipel.kit.scope import Scope
-from tests.identity.conftest import MARIE, Register
+from tests.identity.conftest import MARIE, MARIE_INS, Register
 
 EVERYTHING = Scope.system("tests")
 
@@ -99,3 +99,23 @@ def test_the_search_forgives(register: Register) -> None:
             persons = identity.find(tx, EVERYTHING, text, limit=10)
             assert {p.best.id.value.split("-")[0] for p in persons} == found, text
             assert identity.find(tx, Scope.of_sites([], "tests"), text, limit=10) == []
+
+
+def test_the_list_goes_by_whose_the_records_are_now(register: Register) -> None:
+    register.take("2", MARIE, site="b")
+    register.take("1", MARIE, site="b", issuer="A", source="dicom")
+    with register.database.read() as tx:
+        assert identity.count_proposals(tx, site_ids=["b"]) == 1
+    register.take("1", MARIE, ins=MARIE_INS, minutes=5)  # its own site speaks
+    with register.database.read() as tx:
+        assert identity.proposals(tx, site_ids=["b"]) == []
+        assert len(identity.proposals(tx, site_ids=["a", "b"])) == 1
+
+
+def test_to_unlink_the_one_that_all_others_joined_is_refused(register: Register) -> None:
+    register.take("A", MARIE)
+    survivor = register.take("B", replace(MARIE, birth_first="LISE")).record
+    register.merge("A", "B")
+    with pytest.raises(Conflict, match="undo a merge"):
+        register.act(identity.unlink, survivor.key)
+    assert register.person("A") == register.person("B")

@@ -64,7 +64,10 @@ def unlink(tx: Tx, actor: Actor, record_key: str, *, comment: str = "") -> Decis
         raise Conflict("This record is a person of its own.", code="not-linked", detail=record_key)
     made = decide_now(tx, actor, DecisionKind.UNLINK, one, None, comment=comment)
     went = {key for key, _, _ in made.moved}
-    rows_proposals.keep_apart(tx, actor.id, one, [r for r in others if r.key not in went])
+    left = [r for r in others if r.key not in went]
+    if not left:
+        raise Conflict("All records of this person joined this one; undo a merge instead.", code="not-linked", detail=record_key)
+    rows_proposals.keep_apart(tx, actor.id, one, left)
     return made
 
 

@@ -151,5 +151,6 @@ def _listed(statement: Select[Any], state: str, site_ids: Collection[str] | None
     statement = statement.where(_P.state == state)
     if site_ids is not None:
         some = sorted(site_ids)
-        statement = statement.where(_P.low_site_id.in_(some), _P.high_site_id.in_(some))
+        theirs = select(record.c.key).where(record.c.site_id.in_(some))  # as they are now: a record may come to another site
+        statement = statement.where(_P.low_key.in_(theirs), _P.high_key.in_(theirs))
     return statement
